@@ -1,0 +1,20 @@
+/* Names for the compiler extensions this project uses; no other file spells one.
+ *
+ * Threads: any
+ */
+#ifndef MIEN_BASE_COMPILER_H
+#define MIEN_BASE_COMPILER_H
+
+/* The result must be used. */
+#define MIEN_CHECK __attribute__((warn_unused_result))
+
+/* printf-like: argument `fmt` is the format, `first` the first value (0 for a va_list). */
+#define MIEN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* An unsigned integer of 128 bits. */
+__extension__ typedef unsigned __int128 mien_u128;
+
+/* A signed integer of 128 bits. */
+__extension__ typedef __int128 mien_i128;
+
+#endif
