@@ -1,0 +1,41 @@
+/* What a device agrees to do: a plan against the limits of its host.
+ *
+ * A refusal depends on the plan and on these limits only, never on the examples: whether a device
+ * takes part must not say anything about its pictures.
+ *
+ * Threads: any
+ */
+#ifndef MIEN_CLIENT_GUARD_H
+#define MIEN_CLIENT_GUARD_H
+
+#include "common/base/compiler.h"
+#include "common/base/err.h"
+
+#include <stdint.h>
+
+struct mien_plan;
+
+/* Zero in a field means no limit, but for max_memory_bytes. */
+struct mien_client_limits {
+    uint64_t max_memory_bytes; /* training, the vector and the secure sum together */
+    double max_epsilon;        /* of the plan's epsilon cap */
+    uint32_t min_cohort;       /* planned cohort of a round */
+    uint32_t min_group;        /* fewest units whose sum the coordinator may learn */
+    uint32_t max_local_steps;
+    uint32_t max_rounds; /* rounds this device takes part in, ever */
+    char families[128];  /* "gan,vae"; "" for any */
+};
+
+/* The limits that the public header documents as defaults. */
+struct mien_client_limits mien_client_limits_default(void);
+
+/* Whether the device may run the plan.
+ *
+ *   need_bytes  what the plan takes on this device (train.h)
+ *   errors      MIEN_EPOLICY  one sentence with the limit and the plan's value
+ */
+MIEN_CHECK enum mien_status mien_client_guard(const struct mien_client_limits *limits,
+                                              const struct mien_plan *plan, uint64_t need_bytes,
+                                              struct mien_err *err);
+
+#endif

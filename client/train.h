@@ -1,0 +1,89 @@
+/* Local training of one round: from a plan, a model and examples to the vector that is summed.
+ *
+ * Owns the memory of training (graph arena, model, gradients); one can serve many devices one
+ * after another under the same plan, which is how the simulator holds thousands of devices. All
+ * of it is allocated by _new: a step allocates nothing.
+ *
+ * Whatever goes wrong with the examples (too few, unreadable, an update that is not finite) gives
+ * the zero vector and a note for the device's own log, never an error: what the device sends must
+ * not tell.
+ *
+ * Threads: one at a time
+ */
+#ifndef MIEN_CLIENT_TRAIN_H
+#define MIEN_CLIENT_TRAIN_H
+
+#include "common/base/compiler.h"
+#include "common/base/err.h"
+#include "common/base/rng.h"
+#include "common/base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mien_plan;
+struct mien_client_train;
+
+/* Where examples come from. Callbacks as in mien/client.h, which says what they promise. */
+struct mien_client_examples {
+    void *self;
+    size_t (*count)(void *self);
+    enum mien_status (*pixels)(void *self, size_t index, unsigned size, unsigned channels,
+                               float *out);
+    const char *(*attribute)(void *self, size_t index, const char *name); /* may be NULL */
+};
+
+/* Why a vector is zero; for the local log. */
+enum mien_client_note {
+    MIEN_CLIENT_NOTE_NONE,       /* a real update */
+    MIEN_CLIENT_NOTE_FEW,        /* fewer usable examples than the plan asks for */
+    MIEN_CLIENT_NOTE_NOT_FINITE, /* NaN or infinity came up */
+};
+
+/* Bytes that mien_client_train_new will take for the plan, computed without allocating it.
+ * errors  MIEN_EINVAL  the plan builds no network, MIEN_ENOMEM */
+MIEN_CHECK enum mien_status mien_client_train_need(const struct mien_plan *plan, uint64_t *bytes);
+
+/* Memory for the plan.
+ *
+ *   plan    lent until _free
+ *   out     given: end it with mien_client_train_free
+ *   errors  MIEN_EINVAL, MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_client_train_new(const struct mien_plan *plan,
+                                                  struct mien_client_train **out);
+
+/* Wipes the update and frees. NULL is fine. */
+void mien_client_train_free(struct mien_client_train *train);
+
+/* Begins a device's round: takes the model and draws the order of the examples.
+ *
+ *   model     float32 little-endian values of the whole model in plan order, borrowed
+ *   examples  lent until the vector is taken
+ *   rng       lent until the vector is taken; drives order, latents and rounding
+ *   errors    MIEN_EINVAL  the model has another length, MIEN_ENOMEM, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_client_train_start(struct mien_client_train *train,
+                                                    struct mien_span model,
+                                                    const struct mien_client_examples *examples,
+                                                    struct mien_rng *rng);
+
+/* One slice: a local step, or loading a batch of examples before the first. The number of slices
+ * depends on the plan and the number of examples only.
+ *
+ *   done    out: whether the vector can be taken
+ *   errors  MIEN_ESTATE  not started, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_client_train_step(struct mien_client_train *train, bool *done);
+
+/* The vector: update clipped to the plan's norm, clip bit, metrics, quantised under the joint
+ * bound; all zero with a note when there is nothing to give.
+ *
+ *   vector  [dim] out, dim as secagg/params.h says for the plan; the caller wipes it
+ *   errors  MIEN_ESTATE  not done, MIEN_EINVAL  dim, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_client_train_take(struct mien_client_train *train, int32_t *vector,
+                                                   size_t dim, enum mien_client_note *note);
+
+#endif
