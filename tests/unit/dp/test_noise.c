@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/dp/noise.h"
+
+#include "common/base/mem.h"
+#include "common/base/rng_seeded.h"
+#include "tests/support/test.h"
+
+#include <math.h>
+
+#define N_DRAWS 1000000
+
+static void tails_are_exact_to_the_last_bits(void **state)
+{
+    (void)state;
+    /* floor(2^128 erfc(x / sqrt 2)), x = (2m + 1) / (2 sigma), by mpmath at 80 digits. */
+    static const struct {
+        uint64_t sigma;
+        uint64_t m;
+        uint64_t high;
+        uint64_t low;
+    } known[] = {
+#include "tests/vectors/noise_tails.inc"
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        mien_u128 want = (mien_u128)known[i].high << 64 | known[i].low;
+        mien_u128 got = 0;
+
+        assert_int_equal(mien_noise_tail(known[i].sigma, known[i].m, &got), MIEN_OK);
+        mien_u128 off = got > want ? got - want : want - got;
+        assert_true(off <= 2);
+    }
+}
+
+static void doubles_stay_far_inside_the_margin_of_the_table(void **state)
+{
+    (void)state;
+    static const uint64_t sigmas[] = {1, 7, 100, 8764, 100000};
+
+    for (size_t s = 0; s < sizeof(sigmas) / sizeof(sigmas[0]); s++) {
+        for (uint64_t i = 0; i < 60; i++) {
+            uint64_t m = sigmas[s] * i * 9 / 60;
+            double x = ((double)m + 0.5) / (double)sigmas[s];
+            mien_u128 exact = 0;
+
+            assert_int_equal(mien_noise_tail(sigmas[s], m, &exact), MIEN_OK);
+            uint64_t table = (uint64_t)(erfc(x * 0.70710678118654752440) * 0x1p64);
+            uint64_t truth = (uint64_t)(exact >> 64);
+            uint64_t off = table > truth ? table - truth : truth - table;
+            /* The margin is 2^16. */
+            assert_true(off < UINT64_C(1) << 13);
+        }
+    }
+}
+
+/* Chi-square of draws against exact cells. Seed 5: the run is one fixed event; as a random one it
+ * would fail with probability below 1e-6 (threshold at mean + 5.5 deviations, and 64 or more
+ * degrees of freedom make that bound good). */
+static void draws_follow_the_distribution(void **state)
+{
+    (void)state;
+    static const uint64_t sigmas[] = {1, 3, 64, 9000};
+    struct mien_rng_seeded *seeded = NULL;
+    int64_t *draws = mien_calloc(N_DRAWS, sizeof(*draws));
+
+    assert_non_null(draws);
+    assert_int_equal(mien_rng_seeded_new(5, 0, &seeded), MIEN_OK);
+    struct mien_rng rng = mien_rng_seeded_handle(seeded);
+    for (size_t s = 0; s < sizeof(sigmas) / sizeof(sigmas[0]); s++) {
+        const double sigma = (double)sigmas[s];
+        const int64_t width = (int64_t)fmax(1.0, floor(sigma / 8.0));
+        enum { CELLS = 81 };
+        double seen[CELLS] = {0};
+        struct mien_noise *noise = NULL;
+        double sum = 0;
+        double squares = 0;
+
+        assert_int_equal(mien_noise_new(sigmas[s], &noise), MIEN_OK);
+        assert_int_equal(mien_noise_draw(noise, &rng, draws, N_DRAWS), MIEN_OK);
+        mien_noise_free(noise);
+        for (size_t i = 0; i < N_DRAWS; i++) {
+            int64_t cell = (int64_t)floor((double)draws[i] / (double)width + 0.5) + CELLS / 2;
+
+            cell = cell < 0 ? 0 : cell >= CELLS ? CELLS - 1 : cell;
+            seen[cell] += 1;
+            sum += (double)draws[i];
+            squares += (double)draws[i] * (double)draws[i];
+        }
+        double chi_square = 0;
+        double cells = 0;
+        for (int64_t c = 1; c + 1 < CELLS; c++) {
+            /* Cell c holds the integers k with floor(k / width + 1/2) = c - CELLS / 2. */
+            double low = ceil(((double)(c - CELLS / 2) - 0.5) * (double)width);
+            double high = ceil(((double)(c - CELLS / 2) + 0.5) * (double)width);
+            double p = 0.5 * (erfc((low - 0.5) / sigma * 0.70710678118654752440) -
+                              erfc((high - 0.5) / sigma * 0.70710678118654752440));
+            double expected = p * N_DRAWS;
+
+            if (expected < 25)
+                continue;
+            chi_square += (seen[c] - expected) * (seen[c] - expected) / expected;
+            cells += 1;
+        }
+        assert_true(chi_square < cells + 5.5 * sqrt(2 * cells) + 20);
+        /* Variance sigma^2 + 1/12; moments within 5.5 standard errors. */
+        double variance = sigma * sigma + 1.0 / 12.0;
+        assert_true(fabs(sum / N_DRAWS) < 5.5 * sqrt(variance / N_DRAWS));
+        assert_true(fabs(squares / N_DRAWS / variance - 1) < 5.5 * sqrt(2.0 / N_DRAWS));
+    }
+    mien_rng_seeded_free(seeded);
+    mien_free(draws);
+}
+
+/* A generator whose first 64 bits of each batch are chosen, to reach what chance never does. */
+struct scripted {
+    uint64_t first;
+    uint64_t second;
+    int n_calls;
+};
+
+static enum mien_status scripted_fill(void *self, void *out, size_t n)
+{
+    struct scripted *script = self;
+    uint64_t *words = out;
+
+    for (size_t i = 0; i < n / 8; i++)
+        words[i] = UINT64_MAX; /* |X| = 0, sign bit set */
+    if (script->n_calls == 0)
+        words[0] = script->first;
+    if (n == 8)
+        words[0] = script->second;
+    script->n_calls++;
+    return MIEN_OK;
+}
+
+static void a_draw_near_a_table_entry_is_decided_by_128_exact_bits(void **state)
+{
+    (void)state;
+    static const uint64_t at[] = {0, 1, 50, 700, 899, 1000, 1250};
+    struct mien_noise *noise = NULL;
+
+    assert_int_equal(mien_noise_new(100, &noise), MIEN_OK);
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        mien_u128 tail = 0;
+
+        assert_int_equal(mien_noise_tail(100, at[i], &tail), MIEN_OK);
+        for (int64_t side = -8; side <= 8; side += 16) {
+            mien_u128 u = side < 0 ? tail - 8 : tail + 8;
+            struct scripted script = {(uint64_t)(u >> 64), (uint64_t)u, 0};
+            struct mien_rng rng = {scripted_fill, &script};
+            int64_t drawn = 0;
+
+            assert_int_equal(mien_noise_draw(noise, &rng, &drawn, 1), MIEN_OK);
+            /* The smallest m with u >= tail(m); all signs are minus in this script. */
+            assert_int_equal(-drawn, side < 0 ? (int64_t)at[i] + 1 : (int64_t)at[i]);
+        }
+    }
+    mien_noise_free(noise);
+}
+
+static enum mien_status broken_fill(void *self, void *out, size_t n)
+{
+    (void)self;
+    (void)out;
+    (void)n;
+    return MIEN_ECRYPTO;
+}
+
+static void a_failing_generator_leaves_zeros_and_an_error(void **state)
+{
+    (void)state;
+    struct mien_noise *noise = NULL;
+    struct mien_rng rng = {broken_fill, NULL};
+    int64_t drawn[3] = {7, 7, 7};
+
+    assert_int_equal(mien_noise_new(100, &noise), MIEN_OK);
+    assert_int_equal(mien_noise_draw(noise, &rng, drawn, 3), MIEN_ECRYPTO);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(drawn[i], 0);
+    mien_noise_free(noise);
+}
+
+static void sigma_out_of_range_is_refused(void **state)
+{
+    (void)state;
+    struct mien_noise *noise = NULL;
+
+    assert_int_equal(mien_noise_new(0, &noise), MIEN_EINVAL);
+    assert_int_equal(mien_noise_new(MIEN_NOISE_MAX_SIGMA + 1, &noise), MIEN_EINVAL);
+}
+
+static void new_survives_each_failed_allocation(void **state)
+{
+    (void)state;
+    struct mien_noise *noise = NULL;
+
+    for (long k = 0; noise == NULL; k++) {
+        mien_mem_fail_at(k);
+        enum mien_status status = mien_noise_new(10, &noise);
+        assert_int_equal(status, noise == NULL ? MIEN_ENOMEM : MIEN_OK);
+    }
+    mien_mem_fail_at(-1);
+    mien_noise_free(noise);
+    assert_int_equal(mien_mem_live(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tails_are_exact_to_the_last_bits),
+        cmocka_unit_test(doubles_stay_far_inside_the_margin_of_the_table),
+        cmocka_unit_test(draws_follow_the_distribution),
+        cmocka_unit_test(a_draw_near_a_table_entry_is_decided_by_128_exact_bits),
+        cmocka_unit_test(a_failing_generator_leaves_zeros_and_an_error),
+        cmocka_unit_test(sigma_out_of_range_is_refused),
+        cmocka_unit_test(new_survives_each_failed_allocation),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
