@@ -1,0 +1,54 @@
+/* Runs a graph: memory planned once, nothing allocated in a run.
+ *
+ * A plan keeps only nodes that the outputs need, gives each a place in one arena by its lifetime,
+ * and adds the scratch space of the largest convolution. Matrix products go to OpenBLAS on the
+ * calling thread.
+ *
+ * Threads: an exec belongs to one thread at a time; any number may share a graph
+ */
+#ifndef MIEN_TENSOR_EXEC_H
+#define MIEN_TENSOR_EXEC_H
+
+#include "common/base/real.h"
+#include "common/tensor/graph.h"
+
+struct mien_exec;
+
+/* Bytes that mien_exec_new would allocate for these outputs.
+ *
+ *   errors  MIEN_EINVAL  an output is MIEN_NO_REF or the graph has failed
+ *           MIEN_ELIMIT  sizes overflow; MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_exec_bytes(const struct mien_graph *graph, const mien_ref *outputs,
+                                            size_t n_outputs, uint64_t *bytes);
+
+/* Plans and allocates.
+ *
+ *   graph   lent until mien_exec_free
+ *   out     given: end it with mien_exec_free
+ *   errors  as above
+ */
+MIEN_CHECK enum mien_status mien_exec_new(const struct mien_graph *graph, const mien_ref *outputs,
+                                          size_t n_outputs, struct mien_exec **out);
+
+void mien_exec_free(struct mien_exec *exec);
+
+/* Points input number `index` (in the order of mien_input) at values of its shape.
+ *
+ *   values  lent until the next bind of this input or mien_exec_free
+ *   errors  MIEN_EINVAL  no such input
+ */
+MIEN_CHECK enum mien_status mien_exec_bind(struct mien_exec *exec, uint32_t index,
+                                           const mien_real *values);
+
+/* Computes all outputs.
+ *
+ *   params  [at least mien_graph_n_params] borrowed; may be NULL for a graph without parameters
+ *   errors  MIEN_ESTATE  an input that is needed was never bound
+ */
+MIEN_CHECK enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params);
+
+/* The values of output number `index`, valid until the next run. */
+const mien_real *mien_exec_output(const struct mien_exec *exec, size_t index);
+
+#endif
