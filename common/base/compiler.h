@@ -11,6 +11,14 @@
 /* printf-like: argument `fmt` is the format, `first` the first value (0 for a va_list). */
 #define MIEN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
+/* Before a loop: element i is read before it is written and by no other iteration, so the loop may
+ * be vectorised although its pointers may be equal. */
+#ifdef __clang__
+#define MIEN_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define MIEN_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /* An unsigned integer of 128 bits. */
 __extension__ typedef unsigned __int128 mien_u128;
 

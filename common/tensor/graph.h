@@ -65,9 +65,9 @@ enum mien_op {
     MIEN_OP_SUBTRACT,
     MIEN_OP_MULTIPLY,
     MIEN_OP_DIVIDE,
-    MIEN_OP_SCALE,    /* number x */
-    MIEN_OP_SHIFT,    /* x + number */
-    MIEN_OP_SQRT,     /* 0 at x <= 0 */
+    MIEN_OP_SCALE, /* number x */
+    MIEN_OP_SHIFT, /* x + number */
+    MIEN_OP_SQRT,  /* 0 at x <= 0 */
     MIEN_OP_EXP,
     MIEN_OP_LOG,
     MIEN_OP_TANH,
@@ -104,11 +104,11 @@ struct mien_conv {
 struct mien_node {
     enum mien_op op;
     struct mien_shape shape;
-    mien_ref in[2];   /* MIEN_NO_REF where the op takes fewer */
-    double number;    /* SCALE, SHIFT, LEAKY, SLOPE, CONSTANT */
-    uint64_t offset;  /* PARAMETER: its place in the flat vector; INPUT: its index */
-    uint32_t flags;   /* MATMUL: transposes; SLICE, PAD: the axis */
-    uint32_t start;   /* SLICE, PAD: first element of the range */
+    mien_ref in[2];  /* MIEN_NO_REF where the op takes fewer */
+    double number;   /* SCALE, SHIFT, LEAKY, SLOPE, CONSTANT */
+    uint64_t offset; /* PARAMETER: its place in the flat vector; INPUT: its index */
+    uint32_t flags;  /* MATMUL: transposes; SLICE, PAD: the axis */
+    uint32_t start;  /* SLICE, PAD: first element of the range */
     struct mien_conv conv;
 };
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/tensor/exec.h"
+
+#include "common/base/mem.h"
+#include "common/base/num.h"
+#include "common/tensor/kernels.h"
+#include "common/tensor/memory_plan.h"
+
+#include <string.h>
+
+struct mien_exec {
+    const struct mien_graph *graph;
+    struct mien_memory_plan plan;
+    mien_real *arena;
+    mien_real *scratch;
+    const mien_real **value; /* [n_nodes] where each root's values are; inputs: as bound */
+    mien_ref *outputs;
+    size_t n_outputs;
+};
+
+enum mien_status mien_exec_bytes(const struct mien_graph *graph, const mien_ref *outputs,
+                                 size_t n_outputs, uint64_t *bytes)
+{
+    struct mien_memory_plan plan = {0};
+    enum mien_status status = mien_memory_plan_init(&plan, graph, outputs, n_outputs);
+
+    if (status != MIEN_OK)
+        return status;
+    const uint64_t n_nodes = mien_graph_n_nodes(graph);
+    const uint64_t per_node = sizeof(mien_ref) * 2 + sizeof(uint64_t) + sizeof(uint32_t) +
+                              sizeof(bool) + sizeof(mien_real *);
+    *bytes = (plan.n_elements + plan.n_scratch) * sizeof(mien_real) + n_nodes * per_node +
+             n_outputs * sizeof(mien_ref) + sizeof(struct mien_exec);
+    mien_memory_plan_fini(&plan);
+    return MIEN_OK;
+}
+
+/* Points roots at their places and writes the constants. */
+static void lay_out(struct mien_exec *exec)
+{
+    for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
+        mien_ref n = exec->plan.order[step];
+        const struct mien_node *node = mien_graph_node(exec->graph, n);
+        mien_real *place = exec->arena + exec->plan.place[n];
+
+        exec->value[n] = place;
+        if (node->op != MIEN_OP_CONSTANT)
+            continue;
+        for (uint64_t i = 0; i < mien_shape_count(&node->shape); i++)
+            place[i] = (mien_real)node->number;
+    }
+}
+
+enum mien_status mien_exec_new(const struct mien_graph *graph, const mien_ref *outputs,
+                               size_t n_outputs, struct mien_exec **out)
+{
+    enum mien_status status = MIEN_ENOMEM;
+    size_t arena_bytes;
+    size_t scratch_bytes;
+    struct mien_exec *exec = mien_calloc(1, sizeof(*exec));
+
+    if (exec == NULL)
+        return MIEN_ENOMEM;
+    exec->graph = graph;
+    status = mien_memory_plan_init(&exec->plan, graph, outputs, n_outputs);
+    if (status != MIEN_OK)
+        goto out;
+    status = MIEN_ELIMIT;
+    if (!mien_mul_size(exec->plan.n_elements, sizeof(mien_real), &arena_bytes) ||
+        !mien_mul_size(exec->plan.n_scratch, sizeof(mien_real), &scratch_bytes))
+        goto out;
+    status = MIEN_ENOMEM;
+    exec->arena = mien_calloc_aligned(arena_bytes);
+    exec->scratch = mien_calloc_aligned(scratch_bytes);
+    exec->value = mien_calloc(mien_graph_n_nodes(graph), sizeof(*exec->value));
+    exec->outputs = mien_memdup(outputs, n_outputs * sizeof(*outputs));
+    exec->n_outputs = n_outputs;
+    if (exec->arena == NULL || exec->scratch == NULL || exec->value == NULL ||
+        exec->outputs == NULL)
+        goto out;
+    lay_out(exec);
+    *out = exec;
+    exec = NULL;
+    status = MIEN_OK;
+out:
+    mien_exec_free(exec);
+    return status;
+}
+
+void mien_exec_free(struct mien_exec *exec)
+{
+    if (exec == NULL)
+        return;
+    mien_memory_plan_fini(&exec->plan);
+    mien_free(exec->arena);
+    mien_free(exec->scratch);
+    mien_free(exec->value);
+    mien_free(exec->outputs);
+    mien_free(exec);
+}
+
+enum mien_status mien_exec_bind(struct mien_exec *exec, uint32_t index, const mien_real *values)
+{
+    for (mien_ref n = 0; n < mien_graph_n_nodes(exec->graph); n++) {
+        const struct mien_node *node = mien_graph_node(exec->graph, n);
+
+        if (node->op == MIEN_OP_INPUT && node->offset == index) {
+            exec->value[n] = values;
+            return MIEN_OK;
+        }
+    }
+    return MIEN_EINVAL;
+}
+
+static const mien_real *value_of(const struct mien_exec *exec, mien_ref ref)
+{
+    return ref == MIEN_NO_REF ? NULL : exec->value[exec->plan.root[ref]];
+}
+
+static void compute_conv(struct mien_exec *exec, const struct mien_node *node, const mien_real *a,
+                         const mien_real *b, mien_real *out)
+{
+    const struct mien_shape first = mien_graph_shape(exec->graph, node->in[0]);
+    const struct mien_shape second = mien_graph_shape(exec->graph, node->in[1]);
+
+    if (node->op == MIEN_OP_CONV) {
+        const struct mien_conv_shapes shapes = {first, second, node->shape, node->conv};
+
+        mien_kernel_conv(&shapes, a, b, out, exec->scratch);
+    } else if (node->op == MIEN_OP_CONV_INPUT_GRAD) {
+        const struct mien_conv_shapes shapes = {node->shape, second, first, node->conv};
+
+        mien_kernel_conv_input_grad(&shapes, a, b, out, exec->scratch);
+    } else {
+        const struct mien_conv_shapes shapes = {first, node->shape, second, node->conv};
+
+        mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->scratch);
+    }
+}
+
+static void compute(struct mien_exec *exec, const struct mien_node *node, mien_real *out)
+{
+    const mien_real *a = value_of(exec, node->in[0]);
+    const mien_real *b = value_of(exec, node->in[1]);
+    const struct mien_shape shape_a = mien_graph_shape(exec->graph, node->in[0]);
+    const struct mien_shape shape_b = mien_graph_shape(exec->graph, node->in[1]);
+
+    switch (node->op) {
+    case MIEN_OP_CONSTANT:
+        break;
+    case MIEN_OP_ADD:
+    case MIEN_OP_SUBTRACT:
+    case MIEN_OP_MULTIPLY:
+    case MIEN_OP_DIVIDE:
+        mien_kernel_binary(node->op, a, &shape_a, b, &shape_b, out);
+        break;
+    case MIEN_OP_SUM:
+        mien_kernel_sum(a, &shape_a, &node->shape, out);
+        break;
+    case MIEN_OP_BROADCAST:
+        mien_kernel_broadcast(a, &shape_a, &node->shape, out);
+        break;
+    case MIEN_OP_MATMUL:
+        mien_kernel_matmul(node, a, &shape_a, b, out);
+        break;
+    case MIEN_OP_CONV:
+    case MIEN_OP_CONV_INPUT_GRAD:
+    case MIEN_OP_CONV_WEIGHT_GRAD:
+        compute_conv(exec, node, a, b, out);
+        break;
+    case MIEN_OP_UPSAMPLE:
+        mien_kernel_upsample(a, &shape_a, out);
+        break;
+    case MIEN_OP_SUM_POOL:
+        mien_kernel_sum_pool(a, &node->shape, out);
+        break;
+    case MIEN_OP_SLICE:
+        mien_kernel_slice(a, &shape_a, node->flags, node->start, node->shape.dim[node->flags], out);
+        break;
+    case MIEN_OP_PAD:
+        mien_kernel_pad(a, &shape_a, node->flags, node->start, node->shape.dim[node->flags], out);
+        break;
+    default:
+        mien_kernel_unary(node->op, a, mien_shape_count(&node->shape), (mien_real)node->number,
+                          out);
+    }
+}
+
+enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
+{
+    for (mien_ref n = 0; n < mien_graph_n_nodes(exec->graph); n++) {
+        const struct mien_node *node = mien_graph_node(exec->graph, n);
+
+        if (!exec->plan.needed[n])
+            continue;
+        if (node->op == MIEN_OP_PARAMETER)
+            exec->value[n] = params == NULL ? NULL : params + node->offset;
+        if (node->op <= MIEN_OP_PARAMETER && exec->value[n] == NULL)
+            return MIEN_ESTATE;
+    }
+    for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
+        mien_ref n = exec->plan.order[step];
+
+        compute(exec, mien_graph_node(exec->graph, n), exec->arena + exec->plan.place[n]);
+    }
+    return MIEN_OK;
+}
+
+const mien_real *mien_exec_output(const struct mien_exec *exec, size_t index)
+{
+    return index < exec->n_outputs ? value_of(exec, exec->outputs[index]) : NULL;
+}

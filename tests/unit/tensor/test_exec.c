@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/mem.h"
+#include "common/base/rng_seeded.h"
+#include "common/tensor/exec.h"
+#include "common/tensor/grad.h"
+#include "common/tensor/memory_plan.h"
+#include "tests/support/test.h"
+
+#include <math.h>
+#include <string.h>
+
+static void a_convolution_is_the_sum_it_says(void **state)
+{
+    (void)state;
+    enum { N = 2, H = 5, W = 4, C = 3, K = 3, O = 2, OH = 3, OW = 2 };
+    const struct mien_conv conv = {2, 1, 0, 1, 1};
+    static float params[N * H * W * C + K * K * C * O];
+    struct mien_graph *g = NULL;
+    struct mien_exec *exec = NULL;
+    struct mien_rng_seeded *seeded = NULL;
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    mien_ref x = mien_parameter(g, mien_shape4(N, H, W, C), 0);
+    mien_ref w = mien_parameter(g, mien_shape4(K, K, C, O), N * H * W * C);
+    mien_ref y = mien_conv2d(g, x, w, &conv);
+    struct mien_shape want = mien_shape4(N, OH, OW, O);
+    struct mien_shape got = mien_graph_shape(g, y);
+    assert_true(mien_shape_equal(&want, &got));
+    assert_int_equal(mien_exec_new(g, &y, 1, &exec), MIEN_OK);
+    assert_int_equal(mien_rng_seeded_new(1, 0, &seeded), MIEN_OK);
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++)
+        params[i] = mien_rng_seeded_normal(seeded);
+    mien_rng_seeded_free(seeded);
+    assert_int_equal(mien_exec_run(exec, params), MIEN_OK);
+    const float *out = mien_exec_output(exec, 0);
+    const float *weights = params + N * H * W * C;
+
+    for (int n = 0; n < N; n++)
+        for (int oy = 0; oy < OH; oy++)
+            for (int ox = 0; ox < OW; ox++)
+                for (int o = 0; o < O; o++) {
+                    double sum = 0;
+
+                    for (int k = 0; k < K * K * C; k++) {
+                        int iy = oy * 2 - 1 + k / C / K;
+                        int ix = ox * 2 - 0 + k / C % K;
+
+                        if (iy >= 0 && iy < H && ix >= 0 && ix < W)
+                            sum += (double)params[((n * H + iy) * W + ix) * C + k % C] *
+                                   (double)weights[k * O + o];
+                    }
+                    assert_true(fabs(sum - (double)out[((n * OH + oy) * OW + ox) * O + o]) < 1e-4);
+                }
+    mien_exec_free(exec);
+    mien_graph_free(g);
+}
+
+static void equal_nodes_are_one_node(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    mien_ref x = mien_parameter(g, mien_shape1(4), 0);
+    assert_int_equal(mien_exp(g, x), mien_exp(g, x));
+    assert_int_equal(mien_add(g, x, mien_exp(g, x)), mien_add(g, x, mien_exp(g, x)));
+    assert_true(mien_scale(g, x, 2.0) != mien_scale(g, x, 3.0));
+    assert_true(mien_input(g, mien_shape1(4)) != mien_input(g, mien_shape1(4)));
+    mien_graph_free(g);
+}
+
+static void bad_operands_stick_with_a_sentence(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+    struct mien_err err = {0};
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    mien_ref a = mien_parameter(g, mien_shape2(3, 4), 0);
+    mien_ref bad = mien_matmul(g, a, a, 0);
+    assert_int_equal(bad, MIEN_NO_REF);
+    assert_int_equal(mien_tanh(g, bad), MIEN_NO_REF);
+    assert_int_equal(mien_exp(g, a), MIEN_NO_REF);
+    assert_int_equal(mien_graph_status(g, &err), MIEN_EINVAL);
+    assert_non_null(strstr(err.text, "matmul"));
+    mien_graph_free(g);
+}
+
+static void absurd_sizes_are_refused(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    assert_int_equal(mien_input(g, mien_shape4(65536, 65536, 65536, 65536)), MIEN_NO_REF);
+    assert_int_equal(mien_graph_status(g, NULL), MIEN_ELIMIT);
+    mien_graph_free(g);
+}
+
+/* A small critic with a penalty on its gradient: enough nodes to make places change hands. */
+static mien_ref critic_loss(struct mien_graph *g, mien_ref out[2])
+{
+    const struct mien_conv half = {2, 1, 1, 1, 1};
+    mien_ref x = mien_input(g, mien_shape4(2, 8, 8, 3));
+    mien_ref w1 = mien_parameter(g, mien_shape4(4, 4, 3, 4), 0);
+    mien_ref w2 = mien_parameter(g, mien_shape2(64, 1), 192);
+    mien_ref h = mien_leaky(g, mien_conv2d(g, x, w1, &half), 0.2);
+    mien_ref score = mien_matmul(g, mien_reshape(g, h, mien_shape2(2, 64)), w2, 0);
+    mien_ref dx;
+
+    mien_grad(g, mien_sum_all(g, score), &x, 1, &dx);
+    mien_ref squares = mien_sum_to(g, mien_multiply(g, dx, dx), mien_shape4(2, 1, 1, 1));
+    mien_ref off = mien_shift(g, mien_sqrt(g, mien_shift(g, squares, 1e-10)), -1.0);
+    mien_ref loss = mien_add(g, mien_mean_all(g, mien_softplus(g, score)),
+                             mien_mean_all(g, mien_multiply(g, off, off)));
+    const mien_ref wrt[2] = {w1, w2};
+    mien_grad(g, loss, wrt, 2, out);
+    return loss;
+}
+
+static void no_two_live_values_share_a_place(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+    struct mien_memory_plan plan = {0};
+    mien_ref outputs[3];
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    outputs[2] = critic_loss(g, outputs);
+    assert_int_equal(mien_memory_plan_init(&plan, g, outputs, 3), MIEN_OK);
+    for (uint32_t i = 0; i < plan.n_steps; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            mien_ref early = plan.order[j];
+            mien_ref late = plan.order[i];
+            struct mien_shape se = mien_graph_shape(g, early);
+            struct mien_shape sl = mien_graph_shape(g, late);
+            bool apart = plan.place[early] + mien_shape_count(&se) <= plan.place[late] ||
+                         plan.place[late] + mien_shape_count(&sl) <= plan.place[early];
+            /* Read in step i at the latest: only an element-wise first operand may be met again. */
+            bool handed_over = plan.last_use[early] == i &&
+                               plan.root[mien_graph_node(g, late)->in[0]] == early &&
+                               plan.place[early] == plan.place[late];
+            bool dead = plan.last_use[early] != UINT32_MAX && plan.last_use[early] < i;
+
+            assert_true(apart || dead || handed_over);
+        }
+    }
+    mien_memory_plan_fini(&plan);
+    mien_graph_free(g);
+}
+
+static void a_step_allocates_nothing_and_repeats_itself(void **state)
+{
+    (void)state;
+    static float x[2 * 8 * 8 * 3];
+    static float params[256];
+    float first[192];
+    struct mien_graph *g = NULL;
+    struct mien_exec *exec = NULL;
+    mien_ref outputs[3];
+
+    for (size_t i = 0; i < sizeof(x) / sizeof(x[0]); i++)
+        x[i] = sinf((float)i);
+    for (size_t i = 0; i < 256; i++)
+        params[i] = 0.3f * cosf((float)i);
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    outputs[2] = critic_loss(g, outputs);
+    assert_int_equal(mien_exec_new(g, outputs, 3, &exec), MIEN_OK);
+    assert_int_equal(mien_exec_run(exec, params), MIEN_ESTATE);
+    assert_int_equal(mien_exec_bind(exec, 0, x), MIEN_OK);
+    assert_int_equal(mien_exec_bind(exec, 1, x), MIEN_EINVAL);
+    mien_mem_fail_at(0);
+    assert_int_equal(mien_exec_run(exec, params), MIEN_OK);
+    memcpy(first, mien_exec_output(exec, 0), sizeof(first));
+    assert_int_equal(mien_exec_run(exec, params), MIEN_OK);
+    mien_mem_fail_at(-1);
+    assert_memory_equal(first, mien_exec_output(exec, 0), sizeof(first));
+    assert_null(mien_exec_output(exec, 3));
+    mien_exec_free(exec);
+    mien_graph_free(g);
+}
+
+static void building_and_planning_survive_each_failed_allocation(void **state)
+{
+    (void)state;
+    bool done = false;
+    long before = mien_mem_live();
+
+    for (long k = 0; !done; k++) {
+        struct mien_graph *g = NULL;
+        struct mien_exec *exec = NULL;
+        mien_ref outputs[3] = {MIEN_NO_REF, MIEN_NO_REF, MIEN_NO_REF};
+
+        mien_mem_fail_at(k);
+        if (mien_graph_new(&g) == MIEN_OK) {
+            outputs[2] = critic_loss(g, outputs);
+            enum mien_status status = mien_exec_new(g, outputs, 3, &exec);
+            assert_true((status == MIEN_OK) == (exec != NULL));
+            done = exec != NULL;
+        }
+        mien_mem_fail_at(-1);
+        mien_exec_free(exec);
+        mien_graph_free(g);
+        assert_int_equal(mien_mem_live(), before);
+    }
+}
+
+static void the_plan_says_what_is_allocated(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+    mien_ref outputs[3];
+    uint64_t bytes = 0;
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    outputs[2] = critic_loss(g, outputs);
+    assert_int_equal(mien_exec_bytes(g, outputs, 3, &bytes), MIEN_OK);
+    /* At least the input gradient's chain, at most everything without reuse. */
+    assert_true(bytes > 2 * 8 * 8 * 3 * sizeof(float));
+    assert_true(bytes < 1024 * 1024);
+    outputs[0] = MIEN_NO_REF;
+    assert_int_equal(mien_exec_bytes(g, outputs, 3, &bytes), MIEN_EINVAL);
+    mien_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_convolution_is_the_sum_it_says),
+        cmocka_unit_test(equal_nodes_are_one_node),
+        cmocka_unit_test(bad_operands_stick_with_a_sentence),
+        cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(no_two_live_values_share_a_place),
+        cmocka_unit_test(a_step_allocates_nothing_and_repeats_itself),
+        cmocka_unit_test(building_and_planning_survive_each_failed_allocation),
+        cmocka_unit_test(the_plan_says_what_is_allocated),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
