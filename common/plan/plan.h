@@ -1,0 +1,183 @@
+/* The plan: what to train and how, as data.
+ *
+ * The coordinator signs a plan, a device judges it with its own guard before it computes anything.
+ * Networks are layer lists, so a new architecture needs no new device software. A plan is one
+ * value without pointers: copy it by assignment. Its bytes and fingerprint are the wire's business
+ * (common/wire/plan_codec.h).
+ *
+ * Source:  design; Augenstein et al. 2020 (train_on_device = discriminator, server G steps)
+ * Threads: any; a plan is a value
+ */
+#ifndef MIEN_PLAN_PLAN_H
+#define MIEN_PLAN_PLAN_H
+
+#include "common/base/compiler.h"
+#include "common/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits: what a device is ever asked to hold. */
+#define MIEN_PLAN_MAX_LAYERS 32     /* of one network */
+#define MIEN_PLAN_MAX_ATTRIBUTES 16 /* pictures are described by a handful */
+#define MIEN_PLAN_MAX_VALUES 16     /* of one attribute */
+#define MIEN_PLAN_NAME_BYTES 32     /* of an attribute or value, with the NUL */
+#define MIEN_PLAN_MAX_SIZE 128      /* pixels a side */
+#define MIEN_PLAN_MAX_GROUP 512     /* devices of one session of the secure sum */
+#define MIEN_PLAN_MAX_LOCAL_STEPS 1024
+#define MIEN_PLAN_MAX_PARAMETERS (UINT64_C(1) << 24) /* of all networks together */
+
+enum mien_family { MIEN_FAMILY_GAN = 1 };
+
+/* Which networks a device trains: both, one clipped update over both; or the discriminator only,
+ * the generator being trained by the coordinator against each noised discriminator (ICLR 2020). */
+enum mien_train_on_device { MIEN_TRAIN_GENERATOR = 1, MIEN_TRAIN_DISCRIMINATOR = 2 };
+
+enum mien_loss {
+    MIEN_LOSS_NON_SATURATING = 1, /* with R1 where r1_gamma > 0 */
+    MIEN_LOSS_HINGE = 2,
+    MIEN_LOSS_WASSERSTEIN = 3, /* with gradient penalty gp_lambda */
+};
+
+enum mien_optimiser { MIEN_OPTIMISER_SGD = 1, MIEN_OPTIMISER_ADAM = 2 };
+
+/* How units are drawn; the numbers are those of enum mien_sampling in common/dp. */
+enum mien_plan_sampling { MIEN_PLAN_UNSAMPLED = 1, MIEN_PLAN_POISSON = 2 };
+
+enum mien_layer_kind {
+    MIEN_LAYER_DENSE = 1,           /* channels = units out; bias */
+    MIEN_LAYER_CONV = 2,            /* channels, kernel, stride; padding "same"; bias */
+    MIEN_LAYER_CONV_TRANSPOSED = 3, /* channels, kernel, stride: h, w grow by stride; bias */
+    MIEN_LAYER_UPSAMPLE = 4,        /* nearest neighbour by 2 */
+    MIEN_LAYER_GROUP_NORM = 5,      /* groups; scale and shift per channel */
+    MIEN_LAYER_LEAKY_RELU = 6,      /* slope; 0 is relu */
+    MIEN_LAYER_TANH = 7,
+    MIEN_LAYER_RESHAPE = 8, /* flat to [height, width, channels] */
+    MIEN_LAYER_FLATTEN = 9,
+};
+
+/* One layer; fields that its kind does not use are 0. */
+struct mien_layer {
+    enum mien_layer_kind kind;
+    uint32_t channels;
+    uint32_t kernel;
+    uint32_t stride;
+    uint32_t groups;
+    uint32_t height;
+    uint32_t width;
+    double slope;
+};
+
+/* One attribute of pictures. An enumerated one has n_values names and takes n_values + 1 numbers of
+ * the code (one-hot, the last for unknown); a scalar one (n_values 0) takes 2: its value scaled
+ * from [low, high] to [-1, 1], and whether it is known. */
+struct mien_attribute {
+    char name[MIEN_PLAN_NAME_BYTES];
+    uint32_t n_values;
+    char value[MIEN_PLAN_MAX_VALUES][MIEN_PLAN_NAME_BYTES];
+    double low;
+    double high;
+};
+
+struct mien_plan {
+    /* What: networks and their inputs. */
+    enum mien_family family;
+    enum mien_train_on_device train_on_device;
+    enum mien_loss loss;
+    uint32_t size;     /* pixels a side */
+    uint32_t channels; /* 1 grey, 3 RGB */
+    uint32_t latent;   /* numbers of noise into the generator */
+    uint32_t n_d_layers;
+    struct mien_layer d_layers[MIEN_PLAN_MAX_LAYERS];
+    uint32_t n_g_layers;
+    struct mien_layer g_layers[MIEN_PLAN_MAX_LAYERS];
+    uint32_t n_attributes;
+    struct mien_attribute attributes[MIEN_PLAN_MAX_ATTRIBUTES];
+
+    /* Local training. */
+    enum mien_optimiser optimiser;
+    uint32_t local_steps;  /* steps of the discriminator; each is followed by one of the generator
+                            * when that is trained on the device */
+    uint32_t batch;        /* pictures of a step */
+    uint32_t min_examples; /* fewer on a device: it sends zeros */
+    bool flip;             /* mirror pictures at random */
+    double d_rate;
+    double g_rate; /* of the generator on the device */
+    double r1_gamma;
+    double gp_lambda;
+
+    /* At the coordinator: post-processing, free of privacy cost. */
+    double server_rate; /* the averaged update is applied times this */
+    uint32_t g_steps;   /* of the generator per round (train_on_device = discriminator) */
+    uint32_t g_batch;
+    double g_server_rate; /* Adam's */
+    double ema;           /* share of the old average kept per round */
+
+    /* Rounds and secure sum. */
+    double rate;          /* q: probability that a unit is drawn; 1 draws everybody */
+    uint32_t cohort;      /* planned units of a round: the fixed denominator */
+    uint32_t min_reports; /* fewer survivors: the round is abandoned */
+    uint32_t deadline_s;  /* for training, from the assignment */
+    uint32_t rounds;      /* planned releases of the run */
+    uint32_t group_min;
+    uint32_t group_max;
+    double drop_out; /* planned share of devices that leave */
+    double corrupt;  /* assumed share of devices that collude with the coordinator */
+    uint32_t bits;   /* of a coordinate of the secure sum, 12 to 32; 0: as many as needed */
+
+    /* Privacy. */
+    double clip;             /* S: L2 bound of the update */
+    double noise_multiplier; /* z; 0 trains without privacy, which every program says */
+    double delta;
+    double epsilon_cap; /* of the reader; 0 for none */
+    enum mien_plan_sampling sampling;
+};
+
+/* A plan that mien_plan_set can start from: the preset of that name (preset.h lists them).
+ *
+ *   errors  MIEN_ENOTFOUND  no such preset (err says the nearest)
+ */
+MIEN_CHECK enum mien_status mien_plan_preset(const char *name, struct mien_plan *out,
+                                             struct mien_err *err);
+
+/* Whether a plan holds together: every field in range, layers that fit each other (the networks'
+ * shapes are walked, the generator ends at size x size x channels, the discriminator at one
+ * number), a cohort that can make groups.
+ *
+ *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names the key and what was expected)
+ */
+MIEN_CHECK enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_err *err);
+
+/* Numbers that describe one picture's attributes to the networks: 0 without attributes. */
+uint32_t mien_plan_code_size(const struct mien_plan *plan);
+
+/* Writes the code of one picture.
+ *
+ *   value  gives the text of an attribute by name, or NULL for unknown; text that is not in the
+ *          vocabulary counts as unknown
+ *   code   [mien_plan_code_size] out
+ */
+void mien_plan_code(const struct mien_plan *plan,
+                    const char *(*value)(void *self, const char *name), void *self, float *code);
+
+/* Shape of the data after a layer. */
+struct mien_extent {
+    uint32_t h; /* 0 for flat data */
+    uint32_t w;
+    uint32_t c; /* channels, or units */
+};
+
+/* The extent after `layer` on data of extent `in`, and the layer's parameters.
+ *
+ *   n_in    flat inputs of a dense layer may be widened by this many (attribute code)
+ *   errors  MIEN_EINVAL, MIEN_ELIMIT
+ */
+MIEN_CHECK enum mien_status mien_layer_extent(const struct mien_layer *layer,
+                                              const struct mien_extent *in, struct mien_extent *out,
+                                              struct mien_err *err);
+
+/* Parameters of the two networks together with their conditioning.  The plan is valid. */
+uint64_t mien_plan_n_parameters(const struct mien_plan *plan);
+
+#endif

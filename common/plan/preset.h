@@ -1,0 +1,20 @@
+/* Documented plans.
+ *
+ *   demo           faces32's networks, 40 devices of which all take part, large and honest epsilon
+ *   faces16        16 x 16 RGB
+ *   faces32        32 x 32 RGB, small networks: D 42,865 parameters, G 236,003
+ *   faces32-large  DCGAN at width 64: D 662,977, G 1,187,011
+ *   faces64        64 x 64 RGB
+ *   digits28       the networks of Augenstein et al. 2020, group norm for batch norm
+ *
+ * Threads: any
+ */
+#ifndef MIEN_PLAN_PRESET_H
+#define MIEN_PLAN_PRESET_H
+
+#include "common/plan/plan.h"
+
+/* Names of all presets, NULL at the end. Static storage. */
+const char *const *mien_preset_names(void);
+
+#endif
