@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mien-device: a device as a program, on libuv and files; see mien-device(1). */
+#include "client/demo/device.h"
+#include "client/demo/faces.h"
+#include "client/demo/store.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Exit status for a wrong command line; docs/man/mien-device.1. */
+enum { EXIT_USAGE = 2, ENROL_ATTEMPTS = 6 };
+
+struct arguments {
+    const char *token;
+    const char *state;
+    const char *faces;
+    uint64_t rounds;
+    uint64_t memory_mib;
+    double max_epsilon;
+    uint64_t min_cohort;
+};
+
+/* What the callbacks of the client stand on. */
+struct host {
+    struct mien_store store;
+    struct mien_faces *faces; /* NULL while enrolling */
+};
+
+static const char usage[] =
+    "usage: mien-device enrol --token TOKEN --state SDIR\n"
+    "       mien-device run --state SDIR --faces FDIR [--rounds N | --once]\n"
+    "                   [--memory-mib M] [--max-epsilon E] [--min-cohort N] [--verbose]\n"
+    "\n"
+    "  enrol              get a certificate for a new device; the key never leaves SDIR\n"
+    "  run                take part in rounds on the faces in FDIR (*.png)\n"
+    "  --rounds N         end after N released rounds with an update of this device\n"
+    "  --once             the same as --rounds 1\n"
+    "  --memory-mib M     refuse plans that need more memory (default 48)\n"
+    "  --max-epsilon E    refuse plans whose cap is higher\n"
+    "  --min-cohort N     refuse plans with smaller cohorts (default 2)\n"
+    "  --verbose          log every step\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 done, 1 the machine or network failed, 2 wrong usage or input, 3 refused.\n";
+
+static enum mien_status host_load(void *self, void *buf, size_t cap, size_t *len)
+{
+    struct host *host = self;
+
+    return mien_store_load(&host->store, buf, cap, len);
+}
+
+static enum mien_status host_save(void *self, const void *state, size_t len)
+{
+    struct host *host = self;
+
+    return mien_store_save(&host->store, state, len);
+}
+
+static size_t host_n_examples(void *self)
+{
+    struct host *host = self;
+
+    return host->faces == NULL ? 0 : mien_faces_count(host->faces);
+}
+
+static enum mien_status host_example(void *self, size_t index, unsigned size, unsigned channels,
+                                     float *pixels)
+{
+    struct host *host = self;
+
+    if (host->faces == NULL)
+        return MIEN_ENOTFOUND;
+    return mien_faces_example(host->faces, index, size, channels, pixels);
+}
+
+static const char *host_attribute(void *self, size_t index, const char *name)
+{
+    struct host *host = self;
+
+    return host->faces == NULL ? NULL : mien_faces_attribute(host->faces, index, name);
+}
+
+static void host_log(void *self, enum mien_client_level level, const char *line)
+{
+    static const enum mien_log_level levels[] = {MIEN_ERROR, MIEN_WARN, MIEN_INFO, MIEN_DEBUG};
+    const char *space = strchr(line, ' ');
+    char event[64];
+
+    (void)self;
+    if (space == NULL || (size_t)(space - line) >= sizeof(event)) {
+        mien_log(levels[level], "client", "%s", line);
+        return;
+    }
+    (void)snprintf(event, sizeof(event), "%.*s", (int)(space - line), line);
+    mien_log(levels[level], event, "%s", space + 1);
+}
+
+static enum mien_status make_client(struct host *host, const struct arguments *args,
+                                    struct mien_client **out, struct mien_err *err)
+{
+    struct mien_client_config config = MIEN_CLIENT_CONFIG_INIT;
+    uint64_t seed = mien_clock_ms() ^ (uint64_t)getpid() << 32;
+    enum mien_status status;
+
+    config.software = "mien-device " MIEN_VERSION;
+    config.max_memory_bytes = args->memory_mib << 20;
+    config.max_epsilon = args->max_epsilon;
+    config.min_cohort = (uint32_t)args->min_cohort;
+    config.host = (struct mien_client_host){.self = host,
+                                            .load = host_load,
+                                            .save = host_save,
+                                            .n_examples = host_n_examples,
+                                            .example = host_example,
+                                            .attribute = host_attribute,
+                                            .log = host_log};
+    status = mien_client_new(&config, seed, out);
+    if (status != MIEN_OK)
+        return mien_err_set(err, status, "cannot use the state in %s: %s", args->state,
+                            mien_client_status_text(status));
+    return MIEN_OK;
+}
+
+static enum mien_status enrol(const struct arguments *args, struct mien_err *err)
+{
+    const struct mien_device_options options = {.enrol_only = true, .max_failures = ENROL_ATTEMPTS};
+    struct mien_client_info info = {.struct_bytes = sizeof(info)};
+    struct host host = {0};
+    struct mien_client *client = NULL;
+    enum mien_status status = mien_store_open(&host.store, args->state, true, err);
+
+    if (status != MIEN_OK)
+        return status;
+    status = make_client(&host, args, &client, err);
+    if (status != MIEN_OK)
+        goto out;
+    status = mien_client_enrol(client, args->token);
+    if (status != MIEN_OK) {
+        (void)mien_err_set(err, status, "%s", mien_client_explain(client));
+        goto out;
+    }
+    status = mien_device_run(client, &options, err);
+    if (status == MIEN_OK)
+        status = mien_client_info(client, &info);
+    if (status == MIEN_OK && !info.enrolled)
+        status = mien_err_set(err, MIEN_ECANCELED, "stopped before the device was enrolled");
+    if (status == MIEN_OK)
+        (void)printf("%s\n", info.device_id);
+out:
+    mien_client_free(client);
+    mien_store_close(&host.store);
+    return status;
+}
+
+static enum mien_status run(const struct arguments *args, struct mien_err *err)
+{
+    const struct mien_device_options options = {.rounds = args->rounds};
+    struct mien_client_info info = {.struct_bytes = sizeof(info)};
+    struct host host = {0};
+    struct mien_client *client = NULL;
+    enum mien_status status = mien_faces_open(args->faces, &host.faces, err);
+
+    if (status == MIEN_OK)
+        status = mien_store_open(&host.store, args->state, false, err);
+    if (status == MIEN_OK)
+        status = make_client(&host, args, &client, err);
+    if (status == MIEN_OK)
+        status = mien_client_info(client, &info);
+    if (status == MIEN_OK && !info.enrolled)
+        status = mien_err_set(err, MIEN_ENOTFOUND, "no device in %s: run mien-device enrol first",
+                              args->state);
+    if (status != MIEN_OK)
+        goto out;
+    mien_log(MIEN_INFO, "device.start", "device=%s faces=%zu", info.device_id,
+             mien_faces_count(host.faces));
+    status = mien_device_run(client, &options, err);
+out:
+    mien_client_free(client);
+    mien_store_close(&host.store);
+    mien_faces_free(host.faces);
+    return status;
+}
+
+enum option_id {
+    OPT_TOKEN = 256,
+    OPT_STATE,
+    OPT_FACES,
+    OPT_ROUNDS,
+    OPT_ONCE,
+    OPT_MEMORY,
+    OPT_EPSILON,
+    OPT_COHORT,
+    OPT_VERBOSE,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option options[] = {{"token", required_argument, NULL, OPT_TOKEN},
+                                        {"state", required_argument, NULL, OPT_STATE},
+                                        {"faces", required_argument, NULL, OPT_FACES},
+                                        {"rounds", required_argument, NULL, OPT_ROUNDS},
+                                        {"once", no_argument, NULL, OPT_ONCE},
+                                        {"memory-mib", required_argument, NULL, OPT_MEMORY},
+                                        {"max-epsilon", required_argument, NULL, OPT_EPSILON},
+                                        {"min-cohort", required_argument, NULL, OPT_COHORT},
+                                        {"verbose", no_argument, NULL, OPT_VERBOSE},
+                                        {"help", no_argument, NULL, OPT_HELP},
+                                        {"version", no_argument, NULL, OPT_VERSION},
+                                        {NULL, 0, NULL, 0}};
+
+static enum mien_status set_number(const char *name, const char *text, uint64_t max, uint64_t *out)
+{
+    enum mien_status status = mien_parse_u64(text, 1, max, out);
+
+    if (status != MIEN_OK)
+        (void)fprintf(stderr, "mien-device: --%s: \"%s\" is no number from 1 to %llu\n", name, text,
+                      (unsigned long long)max);
+    return status;
+}
+
+static enum mien_status set_epsilon(const char *text, double *out)
+{
+    enum mien_status status = mien_parse_double(text, out);
+
+    if (status == MIEN_OK && *out <= 0)
+        status = MIEN_EPARSE;
+    if (status != MIEN_OK)
+        (void)fprintf(stderr, "mien-device: --max-epsilon: \"%s\" is no number above 0\n", text);
+    return status;
+}
+
+static enum mien_status take_option(int id, struct arguments *args)
+{
+    switch (id) {
+    case OPT_TOKEN:
+        args->token = optarg;
+        return MIEN_OK;
+    case OPT_STATE:
+        args->state = optarg;
+        return MIEN_OK;
+    case OPT_FACES:
+        args->faces = optarg;
+        return MIEN_OK;
+    case OPT_ROUNDS:
+        return set_number("rounds", optarg, UINT32_MAX, &args->rounds);
+    case OPT_ONCE:
+        args->rounds = 1;
+        return MIEN_OK;
+    case OPT_MEMORY:
+        return set_number("memory-mib", optarg, 1 << 20, &args->memory_mib);
+    case OPT_EPSILON:
+        return set_epsilon(optarg, &args->max_epsilon);
+    case OPT_COHORT:
+        return set_number("min-cohort", optarg, UINT32_MAX, &args->min_cohort);
+    case OPT_VERBOSE:
+        mien_log_set_level(MIEN_DEBUG);
+        return MIEN_OK;
+    default:
+        return MIEN_EINVAL; /* getopt has said why */
+    }
+}
+
+static int wrong_usage(const char *text)
+{
+    (void)fprintf(stderr, "mien-device: %s\n%s", text, usage);
+    return EXIT_USAGE;
+}
+
+static int dispatch(const char *verb, const struct arguments *args)
+{
+    struct mien_err err = {0};
+    enum mien_status status;
+
+    if (strcmp(verb, "enrol") == 0) {
+        if (args->token == NULL || args->state == NULL)
+            return wrong_usage("enrol needs --token and --state");
+        status = enrol(args, &err);
+    } else if (strcmp(verb, "run") == 0) {
+        if (args->faces == NULL || args->state == NULL)
+            return wrong_usage("run needs --state and --faces");
+        status = run(args, &err);
+    } else {
+        return wrong_usage("the first word is enrol or run");
+    }
+    if (status != MIEN_OK)
+        (void)fprintf(stderr, "mien-device: %s\n", mien_err_text(&err, status));
+    return mien_status_exit(status);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments args = {.memory_mib = 48, .max_epsilon = 1e308, .min_cohort = 2};
+    int id;
+
+    while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (id == OPT_HELP)
+            return fputs(usage, stdout) == EOF;
+        if (id == OPT_VERSION)
+            return printf("mien-device %s\n", mien_client_version()) < 0;
+        if (take_option(id, &args) != MIEN_OK)
+            return EXIT_USAGE;
+    }
+    if (argc - optind != 1)
+        return wrong_usage(argc == optind ? "no command" : "too many words");
+    return dispatch(argv[optind], &args);
+}
