@@ -26,7 +26,7 @@
 #define MIEN_PLAN_MAX_SIZE 128      /* pixels a side */
 #define MIEN_PLAN_MAX_GROUP 512     /* devices of one session of the secure sum */
 #define MIEN_PLAN_MAX_LOCAL_STEPS 1024
-#define MIEN_PLAN_MAX_PARAMETERS (UINT64_C(1) << 24) /* of all networks together */
+#define MIEN_PLAN_MAX_PARAMETERS (UINT64_C(1) << 25) /* of all networks together */
 
 enum mien_family { MIEN_FAMILY_GAN = 1 };
 

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/plan/preset.h"
+
+#include "common/base/text.h"
+
+#include <string.h>
+
+/* Lists of layers grow at their end; the presets below stay under the limit. */
+struct layers {
+    struct mien_layer *at;
+    uint32_t *n;
+};
+
+static void push(struct layers *to, struct mien_layer layer)
+{
+    to->at[(*to->n)++] = layer;
+}
+
+static void conv(struct layers *to, uint32_t channels, uint32_t kernel, uint32_t stride)
+{
+    push(to,
+         (struct mien_layer){
+             .kind = MIEN_LAYER_CONV, .channels = channels, .kernel = kernel, .stride = stride});
+}
+
+static void conv_up(struct layers *to, uint32_t channels)
+{
+    push(to,
+         (struct mien_layer){
+             .kind = MIEN_LAYER_CONV_TRANSPOSED, .channels = channels, .kernel = 4, .stride = 2});
+}
+
+static void dense(struct layers *to, uint32_t units)
+{
+    push(to, (struct mien_layer){.kind = MIEN_LAYER_DENSE, .channels = units});
+}
+
+static void leaky(struct layers *to, double slope)
+{
+    push(to, (struct mien_layer){.kind = MIEN_LAYER_LEAKY_RELU, .slope = slope});
+}
+
+static void simple(struct layers *to, enum mien_layer_kind kind)
+{
+    push(to, (struct mien_layer){.kind = kind});
+}
+
+static void norm(struct layers *to, uint32_t channels)
+{
+    uint32_t groups = channels / 4 < 8 ? channels / 4 : 8;
+
+    push(to, (struct mien_layer){.kind = MIEN_LAYER_GROUP_NORM, .groups = groups});
+}
+
+static void reshape(struct layers *to, uint32_t side, uint32_t channels)
+{
+    push(to, (struct mien_layer){
+                 .kind = MIEN_LAYER_RESHAPE, .height = side, .width = side, .channels = channels});
+}
+
+/* Halving 4 x 4 convolutions of width, 2 width, ... down to 4 x 4, no norm; then one number. */
+static void small_discriminator(struct mien_plan *plan, uint32_t width)
+{
+    struct layers d = {plan->d_layers, &plan->n_d_layers};
+    uint32_t channels = width;
+
+    for (uint32_t side = plan->size; side > 4; side /= 2, channels *= 2) {
+        conv(&d, channels, 4, 2);
+        leaky(&d, 0.2);
+    }
+    simple(&d, MIEN_LAYER_FLATTEN);
+    dense(&d, 1);
+}
+
+/* Dense to 4 x 4, then upsample + 3 x 3 convolution with group norm and relu up to the size; the
+ * width halves on the way but never below `width`. */
+static void upsampling_generator(struct mien_plan *plan, uint32_t width)
+{
+    struct layers g = {plan->g_layers, &plan->n_g_layers};
+    uint32_t channels = width * plan->size / 8;
+
+    dense(&g, 16 * channels);
+    reshape(&g, 4, channels);
+    norm(&g, channels);
+    leaky(&g, 0.0);
+    for (uint32_t side = 4; side < plan->size; side *= 2) {
+        channels = channels / 2 > width ? channels / 2 : width;
+        simple(&g, MIEN_LAYER_UPSAMPLE);
+        conv(&g, channels, 3, 1);
+        norm(&g, channels);
+        leaky(&g, 0.0);
+    }
+    conv(&g, plan->channels, 3, 1);
+    simple(&g, MIEN_LAYER_TANH);
+}
+
+/* DCGAN at width 64: three transposed convolutions, no norm. */
+static void large_generator(struct mien_plan *plan)
+{
+    struct layers g = {plan->g_layers, &plan->n_g_layers};
+
+    dense(&g, 4096);
+    reshape(&g, 4, 256);
+    leaky(&g, 0.0);
+    conv_up(&g, 128);
+    leaky(&g, 0.0);
+    conv_up(&g, 64);
+    leaky(&g, 0.0);
+    conv_up(&g, plan->channels);
+    simple(&g, MIEN_LAYER_TANH);
+}
+
+/* Augenstein et al. 2020 (their EMNIST networks), group norm where they have batch norm. */
+static void digits_networks(struct mien_plan *plan)
+{
+    struct layers d = {plan->d_layers, &plan->n_d_layers};
+    struct layers g = {plan->g_layers, &plan->n_g_layers};
+
+    conv(&d, 64, 4, 2);
+    leaky(&d, 0.01);
+    conv(&d, 128, 4, 2);
+    leaky(&d, 0.01);
+    simple(&d, MIEN_LAYER_FLATTEN);
+    dense(&d, 1024);
+    norm(&d, 1024);
+    leaky(&d, 0.01);
+    dense(&d, 1);
+    dense(&g, 1024);
+    norm(&g, 1024);
+    leaky(&g, 0.0);
+    dense(&g, 12544);
+    norm(&g, 12544);
+    leaky(&g, 0.0);
+    reshape(&g, 7, 256);
+    conv_up(&g, 64);
+    norm(&g, 64);
+    leaky(&g, 0.0);
+    conv_up(&g, 32);
+    norm(&g, 32);
+    leaky(&g, 0.0);
+    conv(&g, 1, 4, 1);
+    simple(&g, MIEN_LAYER_TANH);
+}
+
+/* What all presets share: the recipe of docs/experiments, a person as the unit. */
+static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t latent)
+{
+    return (struct mien_plan){
+        .family = MIEN_FAMILY_GAN,
+        .train_on_device = MIEN_TRAIN_GENERATOR,
+        .loss = MIEN_LOSS_NON_SATURATING,
+        .size = size,
+        .channels = channels,
+        .latent = latent,
+        .optimiser = MIEN_OPTIMISER_SGD,
+        .local_steps = 3,
+        .batch = 5,
+        .min_examples = 1,
+        .flip = true,
+        .d_rate = 0.02,
+        .g_rate = 0.02,
+        .gp_lambda = 10.0,
+        .server_rate = 1.0,
+        .g_steps = 1,
+        .g_batch = 64,
+        .g_server_rate = 1e-4,
+        .ema = 0.9,
+        .rate = 0.02,
+        .cohort = 150,
+        .min_reports = 90,
+        .deadline_s = 120,
+        .rounds = 250,
+        .group_min = 10,
+        .group_max = 200,
+        .drop_out = 0.1,
+        .corrupt = 0.05,
+        .clip = 0.1,
+        .noise_multiplier = 1.0,
+        .delta = 1e-6,
+        .epsilon_cap = 3.0,
+        .sampling = MIEN_PLAN_POISSON,
+    };
+}
+
+static void make_faces(struct mien_plan *plan, uint32_t size)
+{
+    *plan = common_plan(size, 3, 64);
+    small_discriminator(plan, size == 16 ? 32 : 16);
+    upsampling_generator(plan, 32);
+}
+
+static void make_faces16(struct mien_plan *plan)
+{
+    make_faces(plan, 16);
+}
+
+static void make_faces32(struct mien_plan *plan)
+{
+    make_faces(plan, 32);
+}
+
+static void make_faces64(struct mien_plan *plan)
+{
+    make_faces(plan, 64);
+}
+
+static void make_faces32_large(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 128);
+    plan->batch = 16;
+    plan->d_rate = 0.005;
+    plan->g_rate = 0.005;
+    small_discriminator(plan, 64);
+    large_generator(plan);
+}
+
+static void make_digits28(struct mien_plan *plan)
+{
+    *plan = common_plan(28, 1, 128);
+    plan->train_on_device = MIEN_TRAIN_DISCRIMINATOR;
+    plan->loss = MIEN_LOSS_WASSERSTEIN;
+    plan->local_steps = 6;
+    plan->batch = 32;
+    plan->min_examples = 5;
+    plan->flip = false;
+    plan->d_rate = 5e-4;
+    plan->g_steps = 6;
+    plan->g_batch = 32;
+    plan->cohort = 10;
+    plan->min_reports = 6;
+    plan->group_min = 5;
+    plan->rounds = 1000;
+    digits_networks(plan);
+}
+
+/* Forty devices, all of which take part: charged as unsampled, honest and large. */
+static void make_demo(struct mien_plan *plan)
+{
+    make_faces(plan, 32);
+    plan->local_steps = 8;
+    plan->batch = 16;
+    plan->min_examples = 4;
+    plan->d_rate = 0.05;
+    plan->g_rate = 0.05;
+    plan->clip = 0.5;
+    plan->noise_multiplier = 0.05;
+    plan->ema = 0.6;
+    plan->rate = 1.0;
+    plan->sampling = MIEN_PLAN_UNSAMPLED;
+    plan->cohort = 40;
+    plan->min_reports = 30;
+    plan->deadline_s = 6;
+    plan->rounds = 20;
+    plan->group_max = 64;
+    plan->delta = 1e-5;
+    plan->epsilon_cap = 0.0;
+}
+
+static const struct {
+    const char *name;
+    void (*make)(struct mien_plan *plan);
+} presets[] = {
+    {"demo", make_demo},       {"faces16", make_faces16},
+    {"faces32", make_faces32}, {"faces32-large", make_faces32_large},
+    {"faces64", make_faces64}, {"digits28", make_digits28},
+};
+
+#define N_PRESETS (sizeof(presets) / sizeof(presets[0]))
+
+static const char *const preset_names[N_PRESETS + 1] = {
+    "demo", "faces16", "faces32", "faces32-large", "faces64", "digits28", NULL};
+
+const char *const *mien_preset_names(void)
+{
+    return preset_names;
+}
+
+enum mien_status mien_plan_preset(const char *name, struct mien_plan *out, struct mien_err *err)
+{
+    for (size_t i = 0; i < N_PRESETS; i++) {
+        if (strcmp(presets[i].name, name) == 0) {
+            presets[i].make(out);
+            return MIEN_OK;
+        }
+    }
+    const char *nearest = mien_nearest_name(name, preset_names, N_PRESETS);
+    return mien_err_set(err, MIEN_ENOTFOUND, "no preset \"%s\"%s%s%s", name,
+                        nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
+                        nearest == NULL ? "" : "\"?");
+}
