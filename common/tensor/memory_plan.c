@@ -189,8 +189,10 @@ enum mien_status mien_memory_plan_init(struct mien_memory_plan *out, const struc
     struct mien_memory_plan plan = {0};
     struct planner p = {.graph = graph, .plan = &plan, .n_nodes = mien_graph_n_nodes(graph)};
 
-    if (mien_graph_status(graph, NULL) != MIEN_OK)
-        return MIEN_EINVAL;
+    enum mien_status status = mien_graph_status(graph, NULL);
+
+    if (status != MIEN_OK)
+        return status;
     for (size_t i = 0; i < n_outputs; i++) {
         if (outputs[i] >= p.n_nodes)
             return MIEN_EINVAL;

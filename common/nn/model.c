@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/nn/model.h"
+
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void push(struct mien_layout *layout, const char *name, struct mien_shape shape,
+                 uint32_t fan_in, float start)
+{
+    struct mien_tensor *tensor = &layout->tensor[layout->n_tensors++];
+
+    *tensor = (struct mien_tensor){
+        .shape = shape, .offset = layout->n_values, .fan_in = fan_in, .start = start};
+    (void)snprintf(tensor->name, sizeof(tensor->name), "%s", name);
+    layout->n_values += mien_shape_count(&shape);
+}
+
+static void push_layer(struct mien_layout *layout, const char *prefix,
+                       const struct mien_layer *layer, const struct mien_extent *from)
+{
+    char weight[MIEN_TENSOR_NAME_BYTES];
+    char bias[MIEN_TENSOR_NAME_BYTES];
+    const uint32_t k = layer->kernel;
+
+    (void)snprintf(weight, sizeof(weight), "%s.weight", prefix);
+    (void)snprintf(bias, sizeof(bias), "%s.bias", prefix);
+    switch (layer->kind) {
+    case MIEN_LAYER_DENSE:
+        push(layout, weight, mien_shape2(from->c, layer->channels), from->c, 0.0f);
+        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        break;
+    case MIEN_LAYER_CONV:
+        push(layout, weight, mien_shape4(k, k, from->c, layer->channels), k * k * from->c, 0.0f);
+        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        break;
+    case MIEN_LAYER_CONV_TRANSPOSED:
+        /* The weights of the convolution whose adjoint it is: out channels before in. Each output
+         * is reached by (k / stride)^2 inputs. */
+        push(layout, weight, mien_shape4(k, k, layer->channels, from->c),
+             k * k * from->c / (layer->stride * layer->stride), 0.0f);
+        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        break;
+    case MIEN_LAYER_GROUP_NORM:
+        push(layout, weight, mien_shape1(from->c), 0, 1.0f);
+        push(layout, bias, mien_shape1(from->c), 0, 0.0f);
+        break;
+    default:
+        break;
+    }
+}
+
+static enum mien_status push_network(struct mien_layout *layout, char net,
+                                     const struct mien_layer *layers, uint32_t n_layers,
+                                     struct mien_extent at)
+{
+    for (uint32_t i = 0; i < n_layers; i++) {
+        char prefix[12];
+        struct mien_extent next;
+        enum mien_status status = mien_layer_extent(&layers[i], &at, &next, NULL);
+
+        if (status != MIEN_OK)
+            return status;
+        (void)snprintf(prefix, sizeof(prefix), "%c.%u", net, i % MIEN_PLAN_MAX_LAYERS);
+        push_layer(layout, prefix, &layers[i], &at);
+        at = next;
+    }
+    return MIEN_OK;
+}
+
+enum mien_status mien_layout_init(struct mien_layout *out, const struct mien_plan *plan,
+                                  struct mien_err *err)
+{
+    enum mien_status status = mien_plan_validate(plan, err);
+    const uint32_t n_code = mien_plan_code_size(plan);
+    const struct mien_extent picture = {plan->size, plan->size, plan->channels};
+
+    if (status != MIEN_OK)
+        return status;
+    memset(out, 0, sizeof(*out));
+    status = push_network(out, 'd', plan->d_layers, plan->n_d_layers, picture);
+    if (n_code > 0)
+        push(out, "d.code.weight", mien_shape2(n_code, plan->d_layers[0].channels), n_code, 0.0f);
+    out->n_d = out->n_values;
+    out->n_d_tensors = out->n_tensors;
+    if (status == MIEN_OK)
+        status = push_network(out, 'g', plan->g_layers, plan->n_g_layers,
+                              (struct mien_extent){0, 0, plan->latent + n_code});
+    return status;
+}
+
+uint64_t mien_layout_n_shared(const struct mien_layout *layout, const struct mien_plan *plan)
+{
+    return plan->train_on_device == MIEN_TRAIN_GENERATOR ? layout->n_values : layout->n_d;
+}
+
+enum mien_status mien_model_start(const struct mien_layout *layout, struct mien_rng_seeded *rng,
+                                  float *values)
+{
+    for (uint32_t t = 0; t < layout->n_tensors; t++) {
+        const struct mien_tensor *tensor = &layout->tensor[t];
+        const uint64_t n = mien_shape_count(&tensor->shape);
+        float *to = values + tensor->offset;
+        const float bound = tensor->fan_in > 0 ? 1.0f / sqrtf((float)tensor->fan_in) : 0.0f;
+
+        for (uint64_t i = 0; i < n; i++) {
+            if (tensor->fan_in > 0)
+                to[i] = bound * (2.0f * mien_rng_seeded_uniform(rng) - 1.0f);
+            else
+                to[i] = tensor->start;
+        }
+    }
+    return mien_rng_seeded_ok(rng) ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+void mien_model_to_bytes(const float *values, uint64_t n, uint8_t *bytes)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t bits;
+
+        memcpy(&bits, &values[i], sizeof(bits));
+        mien_store_le32(bytes + 4 * i, bits);
+    }
+}
+
+void mien_model_from_bytes(const uint8_t *bytes, uint64_t n, float *values)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t bits = mien_load_le32(bytes + 4 * i);
+
+        memcpy(&values[i], &bits, sizeof(bits));
+    }
+}
+
+enum mien_status mien_model_digest(const float *values, uint64_t n, uint8_t out[32])
+{
+    struct mien_digest_stream *stream = NULL;
+    uint8_t block[4096];
+    enum mien_status status = mien_digest_stream_new(&stream);
+
+    for (uint64_t at = 0; at < n && status == MIEN_OK; at += sizeof(block) / 4) {
+        uint64_t part = n - at < sizeof(block) / 4 ? n - at : sizeof(block) / 4;
+
+        mien_model_to_bytes(values + at, part, block);
+        status = mien_digest_stream_add(stream, block, part * 4);
+    }
+    if (status == MIEN_OK)
+        status = mien_digest_stream_finish(stream, out);
+    mien_digest_stream_free(stream);
+    return status;
+}
+
+bool mien_model_finite(const float *values, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (!isfinite(values[i]))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/nn/trainer.h"
+
+#include "common/base/mem.h"
+#include "common/base/secret.h"
+#include "common/nn/step.h"
+
+#include <string.h>
+
+struct mien_trainer {
+    struct mien_plan plan;
+    struct mien_layout layout;
+    struct mien_step *d_step;
+    struct mien_step *g_step; /* NULL when the generator is not trained here */
+    float *begun;             /* the model as it came */
+    float *values;
+    struct mien_moments moments; /* Adam: over all values */
+    struct mien_rng_seeded *rng;
+    uint32_t n_steps;
+    size_t next; /* place in the current pass over the examples */
+    uint64_t pass_multiplier;
+    uint64_t pass_offset;
+    size_t pass_n;
+};
+
+static bool trains_generator(const struct mien_plan *plan)
+{
+    return plan->train_on_device == MIEN_TRAIN_GENERATOR;
+}
+
+enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes)
+{
+    struct mien_layout layout;
+    uint64_t d_bytes = 0;
+    uint64_t g_bytes = 0;
+    enum mien_status status = mien_layout_init(&layout, plan, NULL);
+
+    if (status == MIEN_OK)
+        status = mien_step_bytes(plan, &layout, MIEN_STEP_DISCRIMINATOR, plan->batch, &d_bytes);
+    if (status == MIEN_OK && trains_generator(plan))
+        status = mien_step_bytes(plan, &layout, MIEN_STEP_GENERATOR, plan->batch, &g_bytes);
+    if (status != MIEN_OK)
+        return status;
+    const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 4 : 2;
+    *bytes = sizeof(struct mien_trainer) + d_bytes + g_bytes +
+             n_vectors * layout.n_values * sizeof(float);
+    return MIEN_OK;
+}
+
+enum mien_status mien_trainer_new(const struct mien_plan *plan, struct mien_trainer **out)
+{
+    struct mien_trainer *t = mien_calloc(1, sizeof(*t));
+    enum mien_status status;
+
+    if (t == NULL)
+        return MIEN_ENOMEM;
+    t->plan = *plan;
+    status = mien_layout_init(&t->layout, &t->plan, NULL);
+    if (status == MIEN_OK)
+        status =
+            mien_step_new(&t->plan, &t->layout, MIEN_STEP_DISCRIMINATOR, plan->batch, &t->d_step);
+    if (status == MIEN_OK && trains_generator(plan))
+        status = mien_step_new(&t->plan, &t->layout, MIEN_STEP_GENERATOR, plan->batch, &t->g_step);
+    if (status == MIEN_OK) {
+        const uint64_t n = t->layout.n_values;
+        const bool adam = plan->optimiser == MIEN_OPTIMISER_ADAM;
+
+        t->begun = mien_calloc(n, sizeof(float));
+        t->values = mien_calloc(n, sizeof(float));
+        t->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
+        t->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
+        if (t->begun == NULL || t->values == NULL ||
+            (adam && (t->moments.first == NULL || t->moments.second == NULL)))
+            status = MIEN_ENOMEM;
+    }
+    if (status != MIEN_OK) {
+        mien_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return MIEN_OK;
+}
+
+static void wipe_values(float *values, uint64_t n)
+{
+    if (values != NULL)
+        mien_wipe(values, n * sizeof(float));
+    mien_free(values);
+}
+
+void mien_trainer_free(struct mien_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    mien_step_free(trainer->d_step);
+    mien_step_free(trainer->g_step);
+    mien_free(trainer->begun);
+    wipe_values(trainer->values, trainer->layout.n_values);
+    wipe_values(trainer->moments.first, trainer->layout.n_values);
+    wipe_values(trainer->moments.second, trainer->layout.n_values);
+    mien_rng_seeded_free(trainer->rng);
+    mien_free(trainer);
+}
+
+const struct mien_layout *mien_trainer_layout(const struct mien_trainer *trainer)
+{
+    return &trainer->layout;
+}
+
+enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *values,
+                                    struct mien_rng *rng)
+{
+    const size_t bytes = trainer->layout.n_values * sizeof(float);
+    uint8_t key[32];
+    enum mien_status status = mien_rng_fill(rng, key, sizeof(key));
+
+    mien_rng_seeded_free(trainer->rng);
+    trainer->rng = NULL;
+    if (status == MIEN_OK)
+        status = mien_rng_seeded_new_key(key, 0, &trainer->rng);
+    mien_wipe(key, sizeof(key));
+    if (status != MIEN_OK)
+        return status;
+    memcpy(trainer->begun, values, bytes);
+    memcpy(trainer->values, values, bytes);
+    if (trainer->moments.first != NULL) {
+        memset(trainer->moments.first, 0, bytes);
+        memset(trainer->moments.second, 0, bytes);
+    }
+    trainer->moments.t = 0;
+    trainer->n_steps = 0;
+    trainer->pass_n = 0;
+    return MIEN_OK;
+}
+
+static size_t gcd(size_t a, size_t b)
+{
+    while (b != 0) {
+        size_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The next example: passes over all of them, each in an order i -> a i + b mod n with a fresh a
+ * prime to n, which takes no memory and meets every example once a pass. */
+static size_t next_example(struct mien_trainer *t, size_t n)
+{
+    if (t->pass_n != n || t->next == n) {
+        t->pass_n = n;
+        t->next = 0;
+        t->pass_offset = mien_rng_seeded_below(t->rng, n);
+        do {
+            t->pass_multiplier = 1 + mien_rng_seeded_below(t->rng, n);
+        } while (gcd((size_t)t->pass_multiplier, n) != 1);
+    }
+    return (size_t)((t->pass_multiplier * t->next++ + t->pass_offset) % n);
+}
+
+static void mirror(float *pixels, uint32_t size, uint32_t channels)
+{
+    for (uint32_t y = 0; y < size; y++) {
+        float *row = pixels + (size_t)y * size * channels;
+
+        for (uint32_t x = 0; x < size / 2; x++) {
+            for (uint32_t c = 0; c < channels; c++) {
+                float *left = row + (size_t)x * channels + c;
+                float *right = row + (size_t)(size - 1 - x) * channels + c;
+                const float kept = *left;
+
+                *left = *right;
+                *right = kept;
+            }
+        }
+    }
+}
+
+static enum mien_status load_batch(struct mien_trainer *t, const struct mien_examples *examples)
+{
+    const struct mien_plan *plan = &t->plan;
+    const size_t n_pixels = (size_t)plan->size * plan->size * plan->channels;
+    const size_t n_code = mien_plan_code_size(plan);
+
+    for (uint32_t i = 0; i < plan->batch; i++) {
+        float *pixels = mien_step_pictures(t->d_step) + i * n_pixels;
+        float *code = n_code == 0 ? NULL : mien_step_real_code(t->d_step) + i * n_code;
+        enum mien_status status =
+            examples->picture(examples->self, next_example(t, examples->n), pixels, code);
+
+        if (status != MIEN_OK)
+            return status;
+        if (plan->flip && mien_rng_seeded_below(t->rng, 2) == 1)
+            mirror(pixels, plan->size, plan->channels);
+    }
+    /* Generated pictures are asked for with the attributes of real ones. */
+    if (n_code > 0) {
+        const size_t bytes = plan->batch * n_code * sizeof(float);
+
+        memcpy(mien_step_fake_code(t->d_step), mien_step_real_code(t->d_step), bytes);
+        if (t->g_step != NULL)
+            memcpy(mien_step_fake_code(t->g_step), mien_step_real_code(t->d_step), bytes);
+    }
+    return MIEN_OK;
+}
+
+enum mien_status mien_trainer_step(struct mien_trainer *trainer,
+                                   const struct mien_examples *examples, bool *done)
+{
+    struct mien_trainer *t = trainer;
+    const struct mien_moments *moments = t->moments.first == NULL ? NULL : &t->moments;
+
+    if (t->rng == NULL || examples->n == 0)
+        return MIEN_ESTATE;
+    t->moments.t++;
+    enum mien_status status = load_batch(t, examples);
+    if (status == MIEN_OK)
+        status = mien_step_run(t->d_step, t->values, t->rng);
+    if (status != MIEN_OK)
+        return status;
+    mien_step_apply(t->d_step, t->values, t->plan.d_rate, moments);
+    if (t->g_step != NULL) {
+        status = mien_step_run(t->g_step, t->values, t->rng);
+        if (status != MIEN_OK)
+            return status;
+        mien_step_apply(t->g_step, t->values, t->plan.g_rate, moments);
+    }
+    t->n_steps++;
+    *done = t->n_steps >= t->plan.local_steps;
+    return MIEN_OK;
+}
+
+void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss)
+{
+    *d_loss = mien_step_loss(trainer->d_step);
+    *g_loss = trainer->g_step == NULL ? 0.0f : mien_step_loss(trainer->g_step);
+}
+
+const float *mien_trainer_values(const struct mien_trainer *trainer)
+{
+    return trainer->values;
+}
+
+void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool *finite)
+{
+    const uint64_t n = mien_layout_n_shared(&trainer->layout, &trainer->plan);
+
+    for (uint64_t i = 0; i < n; i++)
+        update[i] = trainer->values[i] - trainer->begun[i];
+    *finite = mien_model_finite(update, n);
+}

@@ -1,0 +1,74 @@
+/* Local training of a device, one step at a time.
+ *
+ * All memory is allocated by _new and known before; a step allocates nothing. The number of steps
+ * is the plan's, whatever the examples are. Nothing here judges the examples: the caller decides
+ * what too few, or an update that is not finite, means.
+ *
+ * Source:  Augenstein et al. 2020, algorithm 1 (client update); design: train_on_device
+ * Threads: one at a time
+ */
+#ifndef MIEN_NN_TRAINER_H
+#define MIEN_NN_TRAINER_H
+
+#include "common/base/rng.h"
+#include "common/nn/model.h"
+
+struct mien_trainer;
+
+/* Where pictures come from. */
+struct mien_examples {
+    void *self;
+    size_t n; /* pictures, at least 1 */
+
+    /* Writes picture `index` as [size, size, channels] in [-1, 1] and its attribute code (code may
+     * be NULL: the plan has none).  An error ends the step with that status. */
+    enum mien_status (*picture)(void *self, size_t index, float *pixels, float *code);
+};
+
+/* Bytes that _new allocates for the plan.  errors  as _new */
+MIEN_CHECK enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes);
+
+/* Memory for training under a plan (copied).
+ *
+ *   out     given: end it with mien_trainer_free
+ *   errors  MIEN_EINVAL  the plan is not valid or builds no network; MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_trainer_new(const struct mien_plan *plan,
+                                             struct mien_trainer **out);
+
+/* Wipes what was learned and frees. NULL is fine. */
+void mien_trainer_free(struct mien_trainer *trainer);
+
+const struct mien_layout *mien_trainer_layout(const struct mien_trainer *trainer);
+
+/* Begins at a model.
+ *
+ *   values  [n_values] copied
+ *   rng     gives a key of 32 bytes; all randomness of the steps follows from it
+ *   errors  MIEN_ECRYPTO, MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *values,
+                                               struct mien_rng *rng);
+
+/* One local step: the discriminator, then the generator when it is trained here.
+ *
+ *   done    out: whether the plan's steps are all done
+ *   errors  MIEN_ESTATE  not begun, or no pictures; MIEN_ECRYPTO; what `picture` returned
+ */
+MIEN_CHECK enum mien_status mien_trainer_step(struct mien_trainer *trainer,
+                                              const struct mien_examples *examples, bool *done);
+
+/* Losses of the last step; the generator's is 0 when it is not trained here. */
+void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss);
+
+/* The values as trained so far. */
+const float *mien_trainer_values(const struct mien_trainer *trainer);
+
+/* update = trained - begun, of the shared part; wipe it after use.
+ *
+ *   update  [mien_layout_n_shared] out
+ *   finite  out: whether every number is finite (else the update must not be used)
+ */
+void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool *finite);
+
+#endif
