@@ -23,7 +23,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 /* Sub-messages under the outermost message: an attribute in a plan, an entry in a part. */
-#define MIEN_CANON_DEPTH 2
+#define MIEN_CANON_DEPTH 1
 
 /* What unpacking the smallest elements costs beyond 4 times their bytes: a plan of 64 two-byte
  * layers takes 12 KiB. */
