@@ -14,26 +14,39 @@
 /* Patches at a time, in elements: 1 MiB of floats. */
 #define PATCH_ELEMENTS (UINT64_C(1) << 18)
 
-/* out [m, n] = op(a) op(b) + keep out */
-static void gemm(bool left, bool right, const uint64_t mnk[3], const mien_real *a,
-                 const mien_real *b, mien_real keep, mien_real *out)
-{
-    const int m = (int)mnk[0];
-    const int n = (int)mnk[1];
-    const int k = (int)mnk[2];
+/* A product of an [m, k] with a [k, n] matrix, either one stored transposed. */
+struct product {
+    uint64_t m, n, k;
+    bool left;  /* the first is stored as [k, m] */
+    bool right; /* the second as [n, k] */
+};
 
-    MIEN_GEMM(CblasRowMajor, left ? CblasTrans : CblasNoTrans, right ? CblasTrans : CblasNoTrans, m,
-              n, k, (mien_real)1, a, left ? m : k, b, right ? k : n, keep, out, n);
+/* out [m, n] = a b + keep out */
+static void gemm(const struct product *p, const mien_real *a, const mien_real *b, mien_real keep,
+                 mien_real *out)
+{
+    const int m = (int)p->m;
+    const int n = (int)p->n;
+    const int k = (int)p->k;
+
+    MIEN_GEMM(CblasRowMajor, p->left ? CblasTrans : CblasNoTrans,
+              p->right ? CblasTrans : CblasNoTrans, m, n, k, (mien_real)1, a, p->left ? m : k, b,
+              p->right ? k : n, keep, out, n);
 }
 
 void mien_kernel_matmul(const struct mien_node *node, const mien_real *a,
                         const struct mien_shape *shape_a, const mien_real *b, mien_real *out)
 {
     const bool left = (node->flags & MIEN_TRANSPOSE_LEFT) != 0;
-    const bool right = (node->flags & MIEN_TRANSPOSE_RIGHT) != 0;
-    const uint64_t mnk[3] = {node->shape.dim[0], node->shape.dim[1], shape_a->dim[left ? 0 : 1]};
+    const struct product product = {
+        .m = node->shape.dim[0],
+        .n = node->shape.dim[1],
+        .k = shape_a->dim[left ? 0 : 1],
+        .left = left,
+        .right = (node->flags & MIEN_TRANSPOSE_RIGHT) != 0,
+    };
 
-    gemm(left, right, mnk, a, b, 0, out);
+    gemm(&product, a, b, 0, out);
 }
 
 /* Sizes of one convolution, spelled out once. */
@@ -181,10 +194,10 @@ void mien_kernel_conv(const struct mien_conv_shapes *shapes, const mien_real *x,
 
     for (uint64_t i = 0; i < z.n; i += z.n_per_go) {
         const uint64_t n = mien_min_size(z.n_per_go, z.n - i);
-        const uint64_t mnk[3] = {n * n_out, z.o, z.patch};
+        const struct product product = {.m = n * n_out, .n = z.o, .k = z.patch};
 
         make_some_patches(&z, x, i, n, scratch);
-        gemm(false, false, mnk, scratch, w, 0, y + i * n_out * z.o);
+        gemm(&product, scratch, w, 0, y + i * n_out * z.o);
     }
 }
 
@@ -199,9 +212,9 @@ void mien_kernel_conv_input_grad(const struct mien_conv_shapes *shapes, const mi
     memset(x, 0, z.n * picture * sizeof(*x));
     for (uint64_t i = 0; i < z.n; i += z.n_per_go) {
         const uint64_t n = mien_min_size(z.n_per_go, z.n - i);
-        const uint64_t mnk[3] = {n * n_out, z.patch, z.o};
+        const struct product product = {.m = n * n_out, .n = z.patch, .k = z.o, .right = true};
 
-        gemm(false, true, mnk, y + i * n_out * z.o, w, 0, scratch);
+        gemm(&product, y + i * n_out * z.o, w, 0, scratch);
         for (uint64_t j = 0; j < n; j++)
             add_patches(&z, scratch + j * n_out * z.patch, x + (i + j) * picture);
     }
@@ -216,9 +229,9 @@ void mien_kernel_conv_weight_grad(const struct mien_conv_shapes *shapes, const m
 
     for (uint64_t i = 0; i < z.n; i += z.n_per_go) {
         const uint64_t n = mien_min_size(z.n_per_go, z.n - i);
-        const uint64_t mnk[3] = {z.patch, z.o, n * n_out};
+        const struct product product = {.m = z.patch, .n = z.o, .k = n * n_out, .left = true};
 
         make_some_patches(&z, x, i, n, scratch);
-        gemm(true, false, mnk, scratch, y + i * n_out * z.o, i == 0 ? 0 : 1, w);
+        gemm(&product, scratch, y + i * n_out * z.o, i == 0 ? 0 : 1, w);
     }
 }
