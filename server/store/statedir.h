@@ -1,0 +1,63 @@
+/* A coordinator's state directory: made once, held by one process at a time.
+ *
+ *   DIR/mien.conf  ca.pem ca.key server.pem server.key signing.key  ledger.db  models/  anchor
+ *   DIR/lock       the holder's process id; locked while held
+ *   DIR/control.sock  the daemon's, while it runs
+ *
+ * Threads: one at a time
+ */
+#ifndef MIEN_STORE_STATEDIR_H
+#define MIEN_STORE_STATEDIR_H
+
+#include "common/base/compiler.h"
+#include "common/base/err.h"
+#include "common/base/rng.h"
+#include "common/base/span.h"
+#include "server/store/config.h"
+#include "server/store/pki.h"
+#include "server/store/store.h"
+
+/* Makes a state directory: configuration, keys, start model, ledger. All or nothing: on error what
+ * was made is removed again.
+ *
+ *   dir     does not exist, or is an empty directory
+ *   config  plan.init_from is read if set: its tensors must fit the plan
+ *   errors  MIEN_EEXIST  there is something already; MIEN_EINVAL  the plan; MIEN_EPARSE  init_from;
+ *           MIEN_ENOSPC, MIEN_EIO, MIEN_ENOMEM, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_statedir_create(const char *dir, const struct mien_config *config,
+                                                 struct mien_rng *rng, struct mien_err *err);
+
+struct mien_statedir {
+    char path[MIEN_CONFIG_PATH_BYTES];
+    int lock_fd; /* -1 when not held */
+    struct mien_config config;
+    struct mien_pki pki;
+    struct mien_store *store;
+};
+
+/* Takes the lock, reads configuration and keys, opens the store (mien_store_start is the daemon's
+ * to call).
+ *
+ *   out     given: end it with mien_statedir_close. Large: not for a small stack.
+ *   errors  MIEN_ENOTFOUND  no state directory
+ *           MIEN_EBUSY      in use (err names the process)
+ *           MIEN_EPOLICY    on a network file system, where locks do not hold
+ *           and those of config.h, pki.h and mien_store_open
+ */
+MIEN_CHECK enum mien_status mien_statedir_open(const char *dir, struct mien_statedir *out,
+                                               struct mien_err *err);
+
+/* Closes the store, wipes the keys, gives the lock back; zeroed storage is NOT fine, one that
+ * mien_statedir_open failed on is. */
+void mien_statedir_close(struct mien_statedir *state);
+
+/* Only the lock, for acts that open nothing else (mien restore).
+ *
+ *   lock_fd  out: close it with mien_statedir_unlock
+ *   errors   MIEN_ENOTFOUND, MIEN_EBUSY, MIEN_EPOLICY, MIEN_EIO
+ */
+MIEN_CHECK enum mien_status mien_statedir_lock(const char *dir, int *lock_fd, struct mien_err *err);
+void mien_statedir_unlock(int lock_fd);
+
+#endif
