@@ -70,7 +70,7 @@ struct mien_client_core_config {
 
 /* What the core wants; every flag is a fact that stays until it is met. */
 struct mien_client_core_wish {
-    bool connect;         /* wants a connection; call _connected once there is one */
+    bool connect;         /* wants a connection from at_ms on; then call _connected */
     bool close;           /* wants the connection closed; call _disconnected then */
     bool pump;            /* has more to upload: call _pump when there is room */
     bool work;            /* wants _work */
@@ -134,13 +134,18 @@ MIEN_CHECK enum mien_status mien_client_core_tick(struct mien_client_core *core,
 /* Asks it to end: it wants to close where connected, then is stopped with MIEN_OK. */
 void mien_client_core_stop(struct mien_client_core *core, uint64_t now_ms);
 
-/* The certificate was renewed: the identity from here on; the next is due at due_ms. */
+/* The certificate was renewed: the identity from here on. Wants to close, since the connection is
+ * the old certificate's. */
 void mien_client_core_renewed(struct mien_client_core *core,
-                              const struct mien_client_identity *identity, uint64_t due_ms);
+                              const struct mien_client_identity *identity);
 
 struct mien_client_core_wish mien_client_core_wish(const struct mien_client_core *core);
 
 struct mien_client_core_info mien_client_core_info(const struct mien_client_core *core);
+
+/* One sentence about the last thing that was refused or failed, "" for none. Borrowed until the
+ * next call. */
+const char *mien_client_core_explain(const struct mien_client_core *core);
 
 /* What it remembers, borrowed until the next call. */
 const struct mien_client_record *mien_client_core_record(const struct mien_client_core *core);

@@ -15,10 +15,11 @@
 
 struct mien_plan;
 
-/* Zero in a field means no limit, but for max_memory_bytes. */
+/* Zero in a field means no limit, but for max_memory_bytes. A limit on epsilon refuses a plan that
+ * has no noise or no cap, too. */
 struct mien_client_limits {
     uint64_t max_memory_bytes; /* training, the vector and the secure sum together */
-    double max_epsilon;        /* of the plan's epsilon cap */
+    double max_epsilon;        /* of the plan's cap (reader) */
     uint32_t min_cohort;       /* planned cohort of a round */
     uint32_t min_group;        /* fewest units whose sum the coordinator may learn */
     uint32_t max_local_steps;

@@ -124,7 +124,7 @@ static void send_output(struct device *device)
 {
     const void *data;
     size_t n;
-    enum mien_status status = mien_client_output(device->client, &data, &n);
+    enum mien_status status = mien_client_output(device->client, mien_clock_ms(), &data, &n);
 
     if (status == MIEN_OK && n > 0) {
         n = n < sizeof(device->out) ? n : sizeof(device->out);

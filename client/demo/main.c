@@ -3,14 +3,12 @@
 #include "client/demo/device.h"
 #include "client/demo/faces.h"
 #include "client/demo/store.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Exit status for a wrong command line; docs/man/mien-device.1. */
 enum { EXIT_USAGE = 2, ENROL_ATTEMPTS = 6 };
@@ -105,7 +103,6 @@ static enum mien_status make_client(struct host *host, const struct arguments *a
                                     struct mien_client **out, struct mien_err *err)
 {
     struct mien_client_config config = MIEN_CLIENT_CONFIG_INIT;
-    uint64_t seed = mien_clock_ms() ^ (uint64_t)getpid() << 32;
     enum mien_status status;
 
     config.software = "mien-device " MIEN_VERSION;
@@ -119,7 +116,7 @@ static enum mien_status make_client(struct host *host, const struct arguments *a
                                             .example = host_example,
                                             .attribute = host_attribute,
                                             .log = host_log};
-    status = mien_client_new(&config, seed, out);
+    status = mien_client_new(&config, out);
     if (status != MIEN_OK)
         return mien_err_set(err, status, "cannot use the state in %s: %s", args->state,
                             mien_client_status_text(status));
@@ -294,7 +291,7 @@ static int dispatch(const char *verb, const struct arguments *args)
 
 int main(int argc, char **argv)
 {
-    struct arguments args = {.memory_mib = 48, .max_epsilon = 1e308, .min_cohort = 2};
+    struct arguments args = {.memory_mib = 48, .min_cohort = 2};
     int id;
 
     while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -1,7 +1,7 @@
 /* A device of a mien deployment as a library: it trains on examples that never leave it.
  *
  * The library has no thread, no global variable and does no input or output. The host owns the
- * socket, the clock and the storage:
+ * socket, the clock and the storage (the time of day is read for the dates of certificates only):
  *
  *   - it asks mien_client_poll what the client wants: a connection, bytes to send, time to
  *     compute, to be called again at a moment, or nothing any more;
@@ -92,7 +92,8 @@ struct mien_client_config {
     size_t struct_bytes;       /* sizeof(struct mien_client_config) */
     const char *software;      /* name and version of the host for the operator, at most 64 bytes */
     uint64_t max_memory_bytes; /* what training and the secure sum may hold; default 48 MiB */
-    double max_epsilon;        /* the most the plan may charge (witness); default: any */
+    double max_epsilon;        /* the highest cap of a plan; one without noise or cap is
+                                * refused then; default: any (0) */
     uint32_t min_cohort;       /* the smallest planned cohort; default 2 */
     uint32_t min_group;        /* the smallest group that is summed; default 2 */
     uint32_t max_local_steps;  /* default 100000 */
@@ -103,7 +104,7 @@ struct mien_client_config {
 
 #define MIEN_CLIENT_CONFIG_INIT                                                                    \
     {                                                                                              \
-        sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 1e308, 2, 2, 100000, 0, NULL,   \
+        sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 0, 2, 2, 100000, 0, NULL,       \
         {                                                                                          \
             NULL, NULL, NULL, NULL, NULL, NULL, NULL                                               \
         }                                                                                          \
@@ -139,14 +140,13 @@ struct mien_client_info {
 /* Makes a client from the saved state, if there is one.
  *
  *   config  borrowed, except host.self and what the callbacks stand on: lent until _free
- *   seed    number that spreads the retries of a fleet (any), e.g. from the clock
  *   out     given: end it with mien_client_free
  *   errors  MIEN_EINVAL    a needed callback is NULL, a limit makes no sense
  *           MIEN_ECORRUPT  the saved state is not one
  *           MIEN_ENOMEM, MIEN_ECRYPTO, or what `load` returned
  */
 MIEN_CLIENT_API MIEN_CLIENT_USE_RESULT enum mien_status mien_client_new(
-    const struct mien_client_config *config, uint64_t seed, struct mien_client **out);
+    const struct mien_client_config *config, struct mien_client **out);
 
 /* Ends a client; NULL is fine. Secrets are wiped. Saves nothing: state is saved as it changes. */
 MIEN_CLIENT_API void mien_client_free(struct mien_client *client);
@@ -167,6 +167,7 @@ MIEN_CLIENT_API MIEN_CLIENT_USE_RESULT enum mien_status mien_client_enrol(
  *
  *   now_ms  a clock that never goes back, the same in all calls of this client
  *   errors  MIEN_EINVAL, MIEN_ESTATE  neither enrolled nor asked to, or inside a callback
+ *           MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CLIENT_API MIEN_CLIENT_USE_RESULT enum mien_status mien_client_poll(
     struct mien_client *client, uint64_t now_ms, struct mien_client_wish *wish);
@@ -195,7 +196,7 @@ MIEN_CLIENT_API MIEN_CLIENT_USE_RESULT enum mien_status mien_client_input(
  * most 64 KiB wait at a time: what follows is made as they are sent.
  * errors  MIEN_EINVAL, MIEN_ESTATE  inside a callback, MIEN_ENOMEM, MIEN_ECRYPTO */
 MIEN_CLIENT_API MIEN_CLIENT_USE_RESULT enum mien_status mien_client_output(
-    struct mien_client *client, const void **data, size_t *n);
+    struct mien_client *client, uint64_t now_ms, const void **data, size_t *n);
 
 /* Says that the first n of those bytes are on their way.
  * errors  MIEN_EINVAL  more than there were, MIEN_ESTATE  inside a callback */

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/guard.h"
+
+#include "common/plan/plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define UNLIMITED_STEPS 100000
+
+struct mien_client_limits mien_client_limits_default(void)
+{
+    return (struct mien_client_limits){.max_memory_bytes = UINT64_C(48) << 20,
+                                       .min_cohort = 2,
+                                       .min_group = 2,
+                                       .max_local_steps = UNLIMITED_STEPS};
+}
+
+static const char *family_name(enum mien_family family)
+{
+    return family == MIEN_FAMILY_GAN ? "gan" : "?";
+}
+
+/* Whether `name` is one of the comma-separated words of `list`. */
+static bool listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ", ");
+
+        if (len == n && memcmp(at, name, n) == 0)
+            return true;
+        at += len;
+        at += strspn(at, ", ");
+    }
+    return false;
+}
+
+static enum mien_status guard_privacy(const struct mien_client_limits *limits,
+                                      const struct mien_plan *plan, struct mien_err *err)
+{
+    if (plan->cohort < limits->min_cohort)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan's cohort of %" PRIu32 " is under this device's %" PRIu32,
+                            plan->cohort, limits->min_cohort);
+    if (plan->group_min < limits->min_group)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan sums groups of %" PRIu32 ", this device wants %" PRIu32,
+                            plan->group_min, limits->min_group);
+    if (!(limits->max_epsilon > 0))
+        return MIEN_OK;
+    if (!(plan->noise_multiplier > 0) || !(plan->epsilon_cap > 0))
+        return mien_err_set(err, MIEN_EPOLICY, "the plan bounds no epsilon, this device allows %g",
+                            limits->max_epsilon);
+    if (plan->epsilon_cap > limits->max_epsilon)
+        return mien_err_set(err, MIEN_EPOLICY, "the plan's epsilon of %g is over this device's %g",
+                            plan->epsilon_cap, limits->max_epsilon);
+    return MIEN_OK;
+}
+
+enum mien_status mien_client_guard(const struct mien_client_limits *limits,
+                                   const struct mien_plan *plan, uint64_t need_bytes,
+                                   struct mien_err *err)
+{
+    const char *family = family_name(plan->family);
+
+    if (limits->families[0] != '\0' && !listed(limits->families, family))
+        return mien_err_set(err, MIEN_EPOLICY, "the plan's family %s is not among this device's %s",
+                            family, limits->families);
+    if (need_bytes > limits->max_memory_bytes)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan needs %" PRIu64 " MiB, this device gives %" PRIu64,
+                            (need_bytes + (1 << 20) - 1) >> 20, limits->max_memory_bytes >> 20);
+    if (limits->max_local_steps > 0 && plan->local_steps > limits->max_local_steps)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan takes %" PRIu32 " steps, this device allows %" PRIu32,
+                            plan->local_steps, limits->max_local_steps);
+    return guard_privacy(limits, plan, err);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/train.h"
+
+#include "common/base/mem.h"
+#include "common/base/secret.h"
+#include "common/nn/model.h"
+#include "common/nn/trainer.h"
+#include "common/plan/plan.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    SCAN_PER_SLICE = 8,   /* examples looked at in one slice, about one training step's time */
+    EXAMPLES_MAX = 65536, /* looked at in a round: bounds memory and time against any folder */
+};
+
+enum stage { STAGE_EMPTY, STAGE_SCAN, STAGE_STEPS, STAGE_DONE };
+
+struct mien_client_train {
+    struct mien_plan plan;
+    struct mien_trainer *trainer;
+    float *values; /* [n_values] the model, then (secret) the update */
+    size_t n_values;
+    size_t n_shared;
+    size_t n_pixels;
+    float *pixels;    /* [n_pixels] one example, while scanning */
+    uint32_t *usable; /* [EXAMPLES_MAX] indices of examples that can be used */
+    size_t n_usable;
+    size_t n_scanned;
+    size_t n_examples;
+    enum stage stage;
+    enum mien_client_note note;
+    struct mien_client_examples examples;
+    size_t asked; /* the example whose attributes are being read */
+};
+
+/* Everything but the trainer. */
+static uint64_t own_bytes(const struct mien_plan *plan, uint64_t n_values)
+{
+    uint64_t n_pixels = (uint64_t)plan->size * plan->size * plan->channels;
+
+    return sizeof(struct mien_client_train) + sizeof(float) * (n_values + n_pixels) +
+           sizeof(uint32_t) * EXAMPLES_MAX;
+}
+
+enum mien_status mien_client_train_need(const struct mien_plan *plan, uint64_t *bytes)
+{
+    uint64_t trainer_bytes;
+    enum mien_status status = mien_trainer_bytes(plan, &trainer_bytes);
+
+    if (status == MIEN_OK)
+        *bytes = trainer_bytes + own_bytes(plan, mien_plan_n_parameters(plan));
+    return status;
+}
+
+enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien_client_train **out)
+{
+    struct mien_client_train *train = mien_calloc(1, sizeof(*train));
+    enum mien_status status;
+
+    if (train == NULL)
+        return MIEN_ENOMEM;
+    train->plan = *plan;
+    status = mien_trainer_new(plan, &train->trainer);
+    if (status != MIEN_OK)
+        goto out;
+    const struct mien_layout *layout = mien_trainer_layout(train->trainer);
+    train->n_values = (size_t)layout->n_values;
+    train->n_shared = (size_t)mien_layout_n_shared(layout, plan);
+    train->n_pixels = (size_t)plan->size * plan->size * plan->channels;
+    train->values = mien_calloc(train->n_values, sizeof(float));
+    train->pixels = mien_calloc(train->n_pixels, sizeof(float));
+    train->usable = mien_calloc(EXAMPLES_MAX, sizeof(uint32_t));
+    if (train->values == NULL || train->pixels == NULL || train->usable == NULL)
+        status = MIEN_ENOMEM;
+out:
+    if (status == MIEN_OK) {
+        *out = train;
+        train = NULL;
+    }
+    mien_client_train_free(train);
+    return status;
+}
+
+/* Forgets the device that was trained for. */
+static void forget(struct mien_client_train *train)
+{
+    if (train->values != NULL)
+        mien_wipe(train->values, train->n_values * sizeof(float));
+    if (train->pixels != NULL)
+        mien_wipe(train->pixels, train->n_pixels * sizeof(float));
+    train->stage = STAGE_EMPTY;
+}
+
+void mien_client_train_free(struct mien_client_train *train)
+{
+    if (train == NULL)
+        return;
+    forget(train);
+    mien_trainer_free(train->trainer);
+    mien_free(train->values);
+    mien_free(train->pixels);
+    mien_free(train->usable);
+    mien_free(train);
+}
+
+enum mien_status mien_client_train_start(struct mien_client_train *train, struct mien_span model,
+                                         const struct mien_client_examples *examples,
+                                         struct mien_rng *rng)
+{
+    enum mien_status status;
+
+    if (model.len != train->n_values * sizeof(float))
+        return MIEN_EINVAL;
+    mien_model_from_bytes(model.data, train->n_values, train->values);
+    status = mien_trainer_begin(train->trainer, train->values, rng);
+    if (status != MIEN_OK)
+        return status;
+    train->examples = *examples;
+    train->n_examples = examples->count(examples->self);
+    if (train->n_examples > EXAMPLES_MAX)
+        train->n_examples = EXAMPLES_MAX;
+    train->n_scanned = 0;
+    train->n_usable = 0;
+    train->note = MIEN_CLIENT_NOTE_NONE;
+    train->stage = STAGE_SCAN;
+    return MIEN_OK;
+}
+
+/* Reads one example; false when it cannot be used. */
+static bool read_example(struct mien_client_train *train, size_t index, float *pixels)
+{
+    const struct mien_client_examples *examples = &train->examples;
+
+    if (examples->pixels(examples->self, index, train->plan.size, train->plan.channels, pixels) !=
+        MIEN_OK)
+        return false;
+    for (size_t i = 0; i < train->n_pixels; i++) {
+        if (!(pixels[i] >= -1.0F && pixels[i] <= 1.0F))
+            return false;
+    }
+    return true;
+}
+
+static void scan(struct mien_client_train *train)
+{
+    for (int i = 0; i < SCAN_PER_SLICE && train->n_scanned < train->n_examples; i++) {
+        if (read_example(train, train->n_scanned, train->pixels))
+            train->usable[train->n_usable++] = (uint32_t)train->n_scanned;
+        train->n_scanned++;
+    }
+    if (train->n_scanned < train->n_examples)
+        return;
+    if (train->n_usable < train->plan.min_examples || train->n_usable == 0)
+        train->note = MIEN_CLIENT_NOTE_FEW;
+    train->stage = STAGE_STEPS;
+}
+
+static const char *attribute_value(void *self, const char *name)
+{
+    const struct mien_client_train *train = self;
+    const struct mien_client_examples *examples = &train->examples;
+
+    return examples->attribute(examples->self, train->asked, name);
+}
+
+static const char *no_value(void *self, const char *name)
+{
+    (void)self;
+    (void)name;
+    return NULL;
+}
+
+/* The trainer's source of pictures. Without usable ones it trains on grey, so that the time that
+ * a device takes does not tell; the vector is zero then. */
+static enum mien_status picture(void *self, size_t index, float *pixels, float *code)
+{
+    struct mien_client_train *train = self;
+    bool found = false;
+
+    for (size_t k = 0; k < train->n_usable && !found; k++) {
+        train->asked = train->usable[(index + k) % train->n_usable];
+        found = read_example(train, train->asked, pixels);
+    }
+    if (!found) {
+        memset(pixels, 0, train->n_pixels * sizeof(float));
+        train->note = MIEN_CLIENT_NOTE_FEW;
+    }
+    if (code != NULL)
+        mien_plan_code(&train->plan,
+                       found && train->examples.attribute != NULL ? attribute_value : no_value,
+                       train, code);
+    return MIEN_OK;
+}
+
+enum mien_status mien_client_train_step(struct mien_client_train *train, bool *done)
+{
+    struct mien_examples examples = {train, train->n_usable > 0 ? train->n_usable : 1, picture};
+    bool finished = false;
+    enum mien_status status;
+
+    if (train->stage == STAGE_SCAN) {
+        scan(train);
+        *done = false;
+        return MIEN_OK;
+    }
+    if (train->stage != STAGE_STEPS)
+        return MIEN_ESTATE;
+    status = mien_trainer_step(train->trainer, &examples, &finished);
+    if (status == MIEN_OK && finished)
+        train->stage = STAGE_DONE;
+    if (status == MIEN_OK)
+        *done = finished;
+    return status;
+}
