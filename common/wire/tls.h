@@ -29,7 +29,7 @@
 #define MIEN_TLS_IN_BYTES (128 * 1024)
 
 /* Output that waits at most before mien_tls_write takes no more: a frame, its records' overhead. */
-#define MIEN_TLS_OUT_BYTES (64 * 1024)
+#define MIEN_TLS_OUT_BYTES (65 * 1024)
 
 enum mien_tls_role {
     MIEN_TLS_COORDINATOR, /* requires a device's certificate; ALPN mien/1 */
@@ -72,7 +72,7 @@ void mien_tls_context_free(struct mien_tls_context *context);
  */
 MIEN_CHECK enum mien_status mien_tls_new(struct mien_tls_context *context, struct mien_tls **out);
 
-/* Wipes and frees; NULL is fine. Sends nothing (mien_tls_close does). */
+/* Ends and frees (OpenSSL wipes its keys); NULL is fine. Sends nothing: mien_tls_close does. */
 void mien_tls_free(struct mien_tls *tls);
 
 /* Takes bytes from the network and goes on with the handshake. After an error, send what is

@@ -14,6 +14,7 @@
 #include "common/base/err.h"
 #include "common/base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MIEN_TOKEN_HOST_BYTES 253 /* the longest DNS name */
@@ -28,6 +29,9 @@ struct mien_token {
     uint8_t ca_fingerprint[32];              /* SHA-256 of the CA certificate's DER */
     uint8_t secret[MIEN_TOKEN_SECRET_BYTES]; /* secret */
 };
+
+/* Whether a token can name this host: 1 to MIEN_TOKEN_HOST_BYTES of the characters above. */
+bool mien_token_host_valid(const char *host);
 
 /* Writes the line, ending with NUL. Wipe it after use.
  * errors  MIEN_EINVAL  host or port is none; MIEN_ENOMEM, MIEN_ECRYPTO */
