@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/secagg/agree.h"
+
+#include "common/base/bytes.h"
+#include "common/base/secret.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+#include <stdbool.h>
+#include <string.h>
+
+#define INFO_BYTES 96
+
+enum mien_status mien_x25519_public(const uint8_t private_key[MIEN_KEY_BYTES],
+                                    uint8_t out[MIEN_KEY_BYTES])
+{
+    size_t n = MIEN_KEY_BYTES;
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, MIEN_KEY_BYTES);
+    bool ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &n) == 1 && n == MIEN_KEY_BYTES;
+
+    EVP_PKEY_free(key);
+    return ok ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_x25519_shared(const uint8_t private_key[MIEN_KEY_BYTES],
+                                    const uint8_t peer[MIEN_KEY_BYTES], uint8_t out[MIEN_KEY_BYTES])
+{
+    enum mien_status status = MIEN_ECRYPTO;
+    size_t n = MIEN_KEY_BYTES;
+    EVP_PKEY *mine =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, MIEN_KEY_BYTES);
+    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer, MIEN_KEY_BYTES);
+    EVP_PKEY_CTX *ctx = mine == NULL ? NULL : EVP_PKEY_CTX_new(mine, NULL);
+
+    if (ctx == NULL || theirs == NULL || EVP_PKEY_derive_init(ctx) != 1)
+        goto out;
+    /* OpenSSL refuses a result of all zeros, which is what low-order keys give. */
+    status = MIEN_EAUTH;
+    if (EVP_PKEY_derive_set_peer(ctx, theirs) == 1 && EVP_PKEY_derive(ctx, out, &n) == 1 &&
+        n == MIEN_KEY_BYTES)
+        status = MIEN_OK;
+out:
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(theirs);
+    EVP_PKEY_free(mine);
+    return status;
+}
+
+enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt, struct mien_span info,
+                           uint8_t *out, size_t n)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+              EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
+              (salt.len == 0 || EVP_PKEY_CTX_set1_hkdf_salt(ctx, salt.data, (int)salt.len) == 1) &&
+              EVP_PKEY_CTX_set1_hkdf_key(ctx, secret.data, (int)secret.len) == 1 &&
+              (info.len == 0 || EVP_PKEY_CTX_add1_hkdf_info(ctx, info.data, (int)info.len) == 1) &&
+              EVP_PKEY_derive(ctx, out, &n) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return ok ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_session_key(struct mien_span secret, const uint8_t session_id[32],
+                                  const char *label, const uint32_t numbers[2], uint8_t out[32])
+{
+    uint8_t info[INFO_BYTES];
+    const size_t n = strlen(label);
+
+    if (n + 9 > sizeof(info))
+        return MIEN_EINVAL;
+    memcpy(info, label, n + 1); /* the NUL parts label and numbers */
+    mien_store_be32(info + n + 1, numbers[0]);
+    mien_store_be32(info + n + 5, numbers[1]);
+    return mien_hkdf(secret, (struct mien_span){session_id, 32}, (struct mien_span){info, n + 9},
+                     out, 32);
+}
+
+enum mien_status mien_ed25519_public(const uint8_t seed[MIEN_KEY_BYTES],
+                                     uint8_t out[MIEN_KEY_BYTES])
+{
+    size_t n = MIEN_KEY_BYTES;
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, MIEN_KEY_BYTES);
+    bool ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &n) == 1;
+
+    EVP_PKEY_free(key);
+    return ok ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_ed25519_sign(const uint8_t seed[MIEN_KEY_BYTES], struct mien_span message,
+                                   uint8_t out[MIEN_SIGNATURE_BYTES])
+{
+    size_t n = MIEN_SIGNATURE_BYTES;
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, MIEN_KEY_BYTES);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = key != NULL && ctx != NULL && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
+              EVP_DigestSign(ctx, out, &n, message.data, message.len) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    return ok ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_ed25519_verify(const uint8_t key[MIEN_KEY_BYTES], struct mien_span message,
+                                     const uint8_t signature[MIEN_SIGNATURE_BYTES])
+{
+    EVP_PKEY *public_key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, MIEN_KEY_BYTES);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    enum mien_status status = MIEN_ECRYPTO;
+
+    if (public_key != NULL && ctx != NULL &&
+        EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, public_key) == 1)
+        status =
+            EVP_DigestVerify(ctx, signature, MIEN_SIGNATURE_BYTES, message.data, message.len) == 1
+                ? MIEN_OK
+                : MIEN_EAUTH;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(public_key);
+    return status;
+}
+
+/* The key is fresh for one message, so one fixed nonce is as good as any. */
+static const uint8_t zero_nonce[12];
+
+enum mien_status mien_seal(const uint8_t key[16], struct mien_span associated,
+                           struct mien_span plain, uint8_t *out)
+{
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int n = 0;
+    bool ok =
+        ctx != NULL && EVP_EncryptInit_ex2(ctx, EVP_aes_128_gcm(), key, zero_nonce, NULL) == 1 &&
+        EVP_EncryptUpdate(ctx, NULL, &n, associated.data, (int)associated.len) == 1 &&
+        EVP_EncryptUpdate(ctx, out, &n, plain.data, (int)plain.len) == 1 &&
+        EVP_EncryptFinal_ex(ctx, out + plain.len, &n) == 1 &&
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, MIEN_SEAL_TAG_BYTES, out + plain.len) == 1;
+
+    EVP_CIPHER_CTX_free(ctx);
+    return ok ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_open(const uint8_t key[16], struct mien_span associated,
+                           struct mien_span sealed, uint8_t *out)
+{
+    uint8_t tag[MIEN_SEAL_TAG_BYTES];
+    int n = 0;
+
+    if (sealed.len < MIEN_SEAL_TAG_BYTES)
+        return MIEN_EAUTH;
+    const size_t len = sealed.len - MIEN_SEAL_TAG_BYTES;
+    memcpy(tag, sealed.data + len, sizeof(tag));
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool ready = ctx != NULL &&
+                 EVP_DecryptInit_ex2(ctx, EVP_aes_128_gcm(), key, zero_nonce, NULL) == 1 &&
+                 EVP_DecryptUpdate(ctx, NULL, &n, associated.data, (int)associated.len) == 1 &&
+                 EVP_DecryptUpdate(ctx, out, &n, sealed.data, (int)len) == 1 &&
+                 EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, sizeof(tag), tag) == 1;
+    bool holds = ready && EVP_DecryptFinal_ex(ctx, out + len, &n) == 1;
+
+    EVP_CIPHER_CTX_free(ctx);
+    if (!holds)
+        mien_wipe(out, len);
+    if (!ready)
+        return MIEN_ECRYPTO;
+    return holds ? MIEN_OK : MIEN_EAUTH;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/secagg/credential.h"
+
+#include "common/base/bytes.h"
+#include "common/secagg/agree.h"
+
+#include <string.h>
+
+#define LABEL "mien credential v1"
+#define LABEL_BYTES (sizeof(LABEL) - 1)
+#define BODY_BYTES (MIEN_CREDENTIAL_BYTES - MIEN_SIGNATURE_BYTES)
+#define VERSION 1
+
+static void statement(const uint8_t *body, uint8_t out[LABEL_BYTES + BODY_BYTES])
+{
+    memcpy(out, LABEL, LABEL_BYTES);
+    memcpy(out + LABEL_BYTES, body, BODY_BYTES);
+}
+
+enum mien_status mien_credential_issue(const struct mien_credential *credential,
+                                       const uint8_t ca_seed[32],
+                                       uint8_t out[MIEN_CREDENTIAL_BYTES])
+{
+    uint8_t signed_bytes[LABEL_BYTES + BODY_BYTES];
+
+    out[0] = VERSION;
+    memcpy(out + 1, credential->device_id, MIEN_DEVICE_ID_BYTES);
+    memcpy(out + 17, credential->key, 32);
+    memcpy(out + 49, credential->unit_digest, 32);
+    mien_store_be64(out + 81, (uint64_t)credential->not_after);
+    statement(out, signed_bytes);
+    return mien_ed25519_sign(ca_seed, (struct mien_span){signed_bytes, sizeof(signed_bytes)},
+                             out + BODY_BYTES);
+}
+
+enum mien_status mien_credential_verify(struct mien_span bytes, const uint8_t ca_key[32],
+                                        int64_t now, struct mien_credential *out,
+                                        struct mien_err *err)
+{
+    uint8_t signed_bytes[LABEL_BYTES + BODY_BYTES];
+    struct mien_credential credential;
+
+    if (bytes.len != MIEN_CREDENTIAL_BYTES || bytes.data[0] != VERSION)
+        return mien_err_set(err, MIEN_EPARSE,
+                            "a credential of %zu bytes, expected %d of version %d", bytes.len,
+                            MIEN_CREDENTIAL_BYTES, VERSION);
+    statement(bytes.data, signed_bytes);
+    enum mien_status status = mien_ed25519_verify(
+        ca_key, (struct mien_span){signed_bytes, sizeof(signed_bytes)}, bytes.data + BODY_BYTES);
+    if (status != MIEN_OK)
+        return mien_err_set(err, status, "a credential is not signed by this run's CA");
+    memcpy(credential.device_id, bytes.data + 1, MIEN_DEVICE_ID_BYTES);
+    memcpy(credential.key, bytes.data + 17, 32);
+    memcpy(credential.unit_digest, bytes.data + 49, 32);
+    credential.not_after = (int64_t)mien_load_be64(bytes.data + 81);
+    if (now != 0 && now > credential.not_after)
+        return mien_err_set(err, MIEN_EEXPIRED, "a credential has expired");
+    *out = credential;
+    return MIEN_OK;
+}

@@ -1,0 +1,58 @@
+/* The vector that a device sends, and the bounds both sides prove about it.
+ *
+ * A vector is update | metrics, integers. The update (L2 norm at most the clip S) is scaled so that
+ * S becomes N = 16 sqrt(n), rounded stochastically, and metrics in [0, 1] are scaled by N / 16. The
+ * whole has integer L2 norm at most B, which a device checks exactly; noise is calibrated to B.
+ * Each coordinate is at most q_max, and n_max q_max < 2^(bits - 1), so sums never wrap.
+ *
+ * Source:  Kairouz, Liu, Steinke 2021, "The Distributed Discrete Gaussian Mechanism", section 4.1
+ *          (norm after conditional rounding, beta = e^-1/2)
+ * Threads: any
+ */
+#ifndef MIEN_SECAGG_PARAMS_H
+#define MIEN_SECAGG_PARAMS_H
+
+#include "common/base/compiler.h"
+#include "common/base/err.h"
+
+#include <stdint.h>
+
+/* Largest vector: 2^25 parameters and the metrics. */
+#define MIEN_SECAGG_MAX_DIM ((UINT32_C(1) << 25) + 64)
+#define MIEN_SECAGG_MAX_MEMBERS 512
+#define MIEN_SECAGG_MIN_BITS 12
+#define MIEN_SECAGG_MAX_BITS 32
+
+/* What the metrics are, each in [0, 1], averaged over the planned cohort. */
+enum mien_metric {
+    MIEN_METRIC_TRAINED, /* 1: the update is real; 0: a zero vector */
+    MIEN_METRIC_CLIPPED, /* 1: the update's norm was above the clip */
+    MIEN_METRIC_D_LOSS,  /* loss of the discriminator's last step, divided by 4, clamped */
+    MIEN_N_METRICS
+};
+
+struct mien_secagg_params {
+    uint32_t dim; /* n_update + MIEN_N_METRICS */
+    uint32_t n_update;
+    uint32_t n_max;        /* members of a session at most */
+    uint32_t bits;         /* of the modulus */
+    int32_t q_max;         /* bound of a coordinate */
+    int32_t metric_scale;  /* what 1 of a metric becomes */
+    double scale;          /* what 1 of an update becomes */
+    uint64_t bound;        /* B */
+    uint64_t bound_square; /* largest sum of squares, at most B^2 */
+};
+
+/* The bounds for n_update coordinates under clip S in sessions of at most n_max.
+ *
+ *   bits    12 to 32, or 0 for as many as keep every coordinate without clamping
+ *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names what does not fit)
+ */
+MIEN_CHECK enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
+                                                    uint64_t n_update, double clip, uint32_t n_max,
+                                                    uint32_t bits, struct mien_err *err);
+
+/* Bytes of one packed vector on the wire. */
+uint64_t mien_secagg_packed_bytes(uint32_t dim, uint32_t bits);
+
+#endif

@@ -1,0 +1,56 @@
+/* Shamir's secret sharing of 16-byte seeds over GF(2^61 - 1).
+ *
+ * A seed is three limbs of 43, 43 and 42 bits; member i's share is the three polynomials at
+ * x = i + 1. Field arithmetic takes the same time whatever the values; indices are public.
+ *
+ * Source:  Shamir 1979
+ * Threads: any
+ */
+#ifndef MIEN_SECAGG_SHARE_H
+#define MIEN_SECAGG_SHARE_H
+
+#include "common/base/rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MIEN_SEED_BYTES 16
+#define MIEN_SHARE_LIMBS 3
+#define MIEN_SHARE_BYTES 24 /* three big-endian numbers below 2^61 - 1 */
+
+/* secret */
+struct mien_share {
+    uint64_t limb[MIEN_SHARE_LIMBS];
+};
+
+/* n shares of a seed, any t of which give it back and fewer of which say nothing.
+ *
+ *   shares  [n] out; wipe them
+ *   errors  MIEN_EINVAL  t is 0 or above n, or n above 2^32 - 2; MIEN_ENOMEM; MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t n,
+                                             uint32_t t, struct mien_rng *rng,
+                                             struct mien_share *shares);
+
+/* The seed from t shares.
+ *
+ *   index   [t] different members
+ *   errors  MIEN_EINVAL  two indices are equal, t is 0
+ *           MIEN_ECORRUPT  what comes out is no seed: a share was wrong
+ *           MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_share_join(const uint32_t *index, const struct mien_share *shares,
+                                            uint32_t t, uint8_t seed[MIEN_SEED_BYTES]);
+
+/* What member `at` holds if the t shares are right; to check a further share.  errors  as join */
+MIEN_CHECK enum mien_status mien_share_predict(const uint32_t *index,
+                                               const struct mien_share *shares, uint32_t t,
+                                               uint32_t at, struct mien_share *out);
+
+void mien_share_encode(const struct mien_share *share, uint8_t out[MIEN_SHARE_BYTES]);
+
+/* errors  MIEN_EPARSE  a limb is not below 2^61 - 1 */
+MIEN_CHECK enum mien_status mien_share_decode(const uint8_t in[MIEN_SHARE_BYTES],
+                                              struct mien_share *out);
+
+#endif
