@@ -35,10 +35,11 @@
 #define MIEN_MESSAGE_MODEL_BYTES (1 << 30) /* 268 million float32 values: no device trains more */
 #define MIEN_MESSAGE_CERT_BYTES 1024       /* an Ed25519 certificate of ours has about 400 */
 #define MIEN_MESSAGE_CSR_BYTES 1024        /* ours has about 200 */
-#define MIEN_MESSAGE_CREDENTIAL_BYTES 256  /* secagg/credential.h: one compact signed statement */
-#define MIEN_MESSAGE_SEALED_BYTES 128      /* two shares, nonce and tag (secagg/agree.h) */
-#define MIEN_MESSAGE_SHARE_BYTES 64        /* one share of a 32-byte seed (secagg/share.h) */
-#define MIEN_MESSAGE_GROUP_MAX 512         /* members of a session; indices are below it */
+#define MIEN_MESSAGE_CREDENTIAL_BYTES                                                              \
+    256 /* one compact signed statement: 153 now (secagg/credential.h) */
+#define MIEN_MESSAGE_SEALED_BYTES 128 /* two shares and a tag: 64 now (secagg/session.h) */
+#define MIEN_MESSAGE_SHARE_BYTES 64   /* one share of a seed: 24 now (secagg/share.h) */
+#define MIEN_MESSAGE_GROUP_MAX 512    /* members of a session; indices are below it */
 #define MIEN_MESSAGE_BITMAP_BYTES (MIEN_MESSAGE_GROUP_MAX / 8)
 #define MIEN_MESSAGE_INPUT_BYTES (1 << 30) /* packed residues of one vector */
 
