@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/mem.h"
+#include "server/store/store_internal.h"
+
+#include <string.h>
+
+static bool same_plan(const struct mien_entry_plan *a, const struct mien_entry_plan *b)
+{
+    return memcmp(a->plan_hash, b->plan_hash, sizeof(a->plan_hash)) == 0 &&
+           memcmp(&a->epsilon_cap, &b->epsilon_cap, sizeof(a->epsilon_cap)) == 0;
+}
+
+enum mien_status mien_store_set_plan(struct mien_store *store, const struct mien_entry_plan *plan,
+                                     struct mien_err *err)
+{
+    struct mien_store_tx tx;
+    struct mien_entry entry = {.kind = MIEN_ENTRY_PLAN, .plan = *plan};
+    enum mien_status status = mien_store_tx_begin(store, &tx, err);
+
+    /* Judged before it is compared: what differs in a fixed constant is refused in any case. */
+    entry.seq = store->chain.mark.seq + 1;
+    entry.epoch = store->chain.mark.epoch;
+    if (status == MIEN_OK)
+        status = mien_chain_judge(&store->chain, &entry, err);
+    if (status == MIEN_OK && !same_plan(plan, &store->chain.plan)) {
+        status = mien_store_tx_append(&tx, &entry, err);
+        if (status == MIEN_OK)
+            status = mien_store_tx_commit(&tx, err);
+    }
+    mien_store_tx_end(&tx);
+    return status;
+}
+
+enum mien_status mien_store_events(struct mien_store *store, struct mien_dp_event **events,
+                                   size_t *n_events)
+{
+    struct mien_dp_event *list = mien_calloc(2, sizeof(*list));
+
+    if (list == NULL)
+        return MIEN_ENOMEM;
+    *n_events = mien_chain_events(&store->chain, list);
+    *events = list;
+    return MIEN_OK;
+}
+
+enum mien_status mien_store_budget(struct mien_store *store, const struct mien_store_charge *charge,
+                                   struct mien_budget_answer *out, struct mien_err *err)
+{
+    struct mien_dp_event spent[2];
+    struct mien_dp_event next;
+    struct mien_mechanism mechanism;
+    struct mien_budget budget = {store->chain.plan.epsilon_cap, store->chain.plan.delta};
+    enum mien_status status =
+        mien_chain_mechanism(&store->chain, charge->sampling, &mechanism, err);
+
+    if (status != MIEN_OK)
+        return status;
+    next = mien_mechanism_event(&mechanism, 1);
+    return mien_budget_check(&budget, spent, mien_chain_events(&store->chain, spent), &next, out,
+                             err);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/entry.h"
+
+#include "common/base/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static const uint8_t MAGIC[4] = {'M', 'L', 'E', '1'};
+
+/* SQLite keeps signed 64-bit numbers: nothing that counts may pass them. */
+#define COUNT_MAX ((uint64_t)INT64_MAX)
+
+const char *mien_entry_kind_name(enum mien_entry_kind kind)
+{
+    static const char *const names[MIEN_ENTRY_KIND_END] = {
+        "?",          "genesis", "plan",   "model",   "start",
+        "round-open", "reserve", "commit", "abandon", "restore"};
+
+    return kind > 0 && kind < MIEN_ENTRY_KIND_END ? names[kind] : "?";
+}
+
+struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count)
+{
+    return (struct mien_dp_event){
+        .sampling = mechanism->sampling,
+        .rate = mechanism->rate,
+        .noise = (double)mechanism->sigma / (double)mechanism->bound,
+        .count = count,
+        .dim = mechanism->dim,
+    };
+}
+
+/* ---- fields, one function for both directions ----
+ *
+ * A cursor either appends or reads; the list of an entry's fields is written once. */
+
+struct cursor {
+    struct mien_buf *out; /* encoding when set */
+    struct mien_reader in;
+    enum mien_status status;
+};
+
+static void field_bytes(struct cursor *c, void *data, size_t n)
+{
+    if (c->out == NULL)
+        mien_read_into(&c->in, data, n);
+    else if (c->status == MIEN_OK)
+        c->status = mien_buf_append(c->out, data, n);
+}
+
+static void field_u8(struct cursor *c, uint8_t *v)
+{
+    field_bytes(c, v, 1);
+}
+
+static void field_u32(struct cursor *c, uint32_t *v)
+{
+    if (c->out == NULL)
+        *v = mien_read_be32(&c->in);
+    else if (c->status == MIEN_OK)
+        c->status = mien_buf_append_be32(c->out, *v);
+}
+
+static void field_u64(struct cursor *c, uint64_t *v)
+{
+    if (c->out == NULL)
+        *v = mien_read_be64(&c->in);
+    else if (c->status == MIEN_OK)
+        c->status = mien_buf_append_be64(c->out, *v);
+}
+
+static void field_real(struct cursor *c, double *v)
+{
+    uint64_t bits = 0;
+
+    if (c->out != NULL)
+        memcpy(&bits, v, sizeof(bits));
+    field_u64(c, &bits);
+    memcpy(v, &bits, sizeof(bits));
+}
+
+static void field_mechanism(struct cursor *c, struct mien_mechanism *m)
+{
+    uint8_t kind = (uint8_t)m->kind;
+    uint8_t relation = (uint8_t)m->relation;
+    uint8_t unit = (uint8_t)m->unit;
+    uint8_t sampling = (uint8_t)m->sampling;
+
+    field_u8(c, &kind);
+    field_u8(c, &relation);
+    field_u8(c, &unit);
+    field_u8(c, &sampling);
+    m->kind = (enum mien_mechanism_kind)kind;
+    m->relation = (enum mien_relation)relation;
+    m->unit = (enum mien_unit_kind)unit;
+    m->sampling = (enum mien_sampling)sampling;
+    field_real(c, &m->rate);
+    field_u64(c, &m->bound);
+    field_u64(c, &m->sigma);
+    field_u64(c, &m->dim);
+    field_u32(c, &m->cohort);
+}
+
+static void field_software(struct cursor *c, char software[MIEN_ENTRY_SOFTWARE_BYTES])
+{
+    uint8_t n = c->out != NULL ? (uint8_t)strlen(software) : 0;
+
+    field_u8(c, &n);
+    if (n >= MIEN_ENTRY_SOFTWARE_BYTES) {
+        c->in.failed = true;
+        return;
+    }
+    field_bytes(c, software, n);
+}
+
+static void fields_round(struct cursor *c, uint64_t *round, uint32_t *attempt)
+{
+    field_u64(c, round);
+    field_u32(c, attempt);
+}
+
+static void fields_of_kind(struct cursor *c, struct mien_entry *e)
+{
+    uint8_t charged = e->kind == MIEN_ENTRY_ABANDON && e->abandon.charged ? 1 : 0;
+
+    switch (e->kind) {
+    case MIEN_ENTRY_GENESIS:
+        field_bytes(c, e->genesis.run_id, sizeof(e->genesis.run_id));
+        field_bytes(c, e->genesis.signing_key, sizeof(e->genesis.signing_key));
+        field_bytes(c, e->genesis.ca_fingerprint, sizeof(e->genesis.ca_fingerprint));
+        break;
+    case MIEN_ENTRY_PLAN:
+        field_bytes(c, e->plan.plan_hash, sizeof(e->plan.plan_hash));
+        field_mechanism(c, &e->plan.mechanism);
+        field_u32(c, &e->plan.rounds);
+        field_real(c, &e->plan.delta);
+        field_real(c, &e->plan.epsilon_cap);
+        break;
+    case MIEN_ENTRY_MODEL:
+    case MIEN_ENTRY_COMMIT:
+        fields_round(c, &e->model.round, &e->model.attempt);
+        field_u64(c, &e->model.version);
+        field_bytes(c, e->model.model_hash, sizeof(e->model.model_hash));
+        field_bytes(c, e->model.file_digest, sizeof(e->model.file_digest));
+        break;
+    case MIEN_ENTRY_ROUND_OPEN:
+        fields_round(c, &e->round_open.round, &e->round_open.attempt);
+        field_u64(c, &e->round_open.model_version);
+        field_bytes(c, e->round_open.model_hash, sizeof(e->round_open.model_hash));
+        field_bytes(c, e->round_open.plan_hash, sizeof(e->round_open.plan_hash));
+        break;
+    case MIEN_ENTRY_RESERVE:
+        fields_round(c, &e->reserve.round, &e->reserve.attempt);
+        field_mechanism(c, &e->reserve.mechanism);
+        field_bytes(c, e->reserve.private_digest, sizeof(e->reserve.private_digest));
+        break;
+    case MIEN_ENTRY_ABANDON:
+        fields_round(c, &e->abandon.round, &e->abandon.attempt);
+        field_u8(c, &charged);
+        if (charged > 1)
+            c->in.failed = true;
+        e->abandon.charged = charged == 1;
+        break;
+    case MIEN_ENTRY_RESTORE:
+        field_u64(c, &e->restore.lost_epoch);
+        field_u64(c, &e->restore.lost_seq);
+        field_bytes(c, e->restore.lost_head, sizeof(e->restore.lost_head));
+        field_u64(c, &e->restore.n_charged);
+        field_mechanism(c, &e->restore.mechanism);
+        break;
+    case MIEN_ENTRY_START:
+    case MIEN_ENTRY_KIND_END:
+        break;
+    }
+}
+
+/* ---- what is in range ---- */
+
+static const char *mechanism_problem(const struct mien_mechanism *m)
+{
+    if (m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN)
+        return "unknown mechanism";
+    if (m->relation != MIEN_RELATION_ZERO_OUT)
+        return "unknown relation";
+    if (m->unit != MIEN_UNIT_TOKEN)
+        return "unknown unit";
+    if (m->sampling != MIEN_SAMPLING_NONE && m->sampling != MIEN_SAMPLING_POISSON)
+        return "unknown sampling";
+    if (!(m->rate > 0.0 && m->rate <= 1.0))
+        return "rate not in (0, 1]";
+    if (m->sampling == MIEN_SAMPLING_NONE && m->rate < 1.0)
+        return "a rate without sampling";
+    if (m->bound == 0 || m->bound > COUNT_MAX || m->sigma > COUNT_MAX)
+        return "bound or sigma out of range";
+    if (m->dim == 0 || m->dim > COUNT_MAX || m->cohort == 0)
+        return "no coordinates or no cohort";
+    return NULL;
+}
+
+static const char *plan_problem(const struct mien_entry_plan *plan)
+{
+    if (!(plan->delta > 0.0 && plan->delta < 1.0))
+        return "delta not in (0, 1)";
+    if (!(plan->epsilon_cap > 0.0))
+        return "epsilon cap not positive";
+    return mechanism_problem(&plan->mechanism);
+}
+
+static const char *round_problem(uint64_t round, uint32_t attempt)
+{
+    return round == 0 || round > COUNT_MAX || attempt == 0 ? "round or attempt out of range" : NULL;
+}
+
+static const char *body_problem(const struct mien_entry *e)
+{
+    switch (e->kind) {
+    case MIEN_ENTRY_PLAN:
+        return plan_problem(&e->plan);
+    case MIEN_ENTRY_MODEL:
+        return e->model.round != 0 || e->model.attempt != 0 || e->model.version != 0
+                   ? "a start model is version 0 of round 0"
+                   : NULL;
+    case MIEN_ENTRY_COMMIT:
+        if (e->model.version == 0 || e->model.version > COUNT_MAX)
+            return "version out of range";
+        return round_problem(e->model.round, e->model.attempt);
+    case MIEN_ENTRY_ROUND_OPEN:
+        if (e->round_open.model_version > COUNT_MAX)
+            return "version out of range";
+        return round_problem(e->round_open.round, e->round_open.attempt);
+    case MIEN_ENTRY_RESERVE:
+        if (mechanism_problem(&e->reserve.mechanism) != NULL)
+            return mechanism_problem(&e->reserve.mechanism);
+        return round_problem(e->reserve.round, e->reserve.attempt);
+    case MIEN_ENTRY_ABANDON:
+        return round_problem(e->abandon.round, e->abandon.attempt);
+    case MIEN_ENTRY_RESTORE:
+        if (e->restore.lost_epoch > COUNT_MAX || e->restore.lost_seq > COUNT_MAX ||
+            e->restore.n_charged > UINT32_MAX)
+            return "a place out of range";
+        return mechanism_problem(&e->restore.mechanism);
+    case MIEN_ENTRY_GENESIS:
+    case MIEN_ENTRY_START:
+        return NULL;
+    case MIEN_ENTRY_KIND_END:
+        break;
+    }
+    return "unknown kind";
+}
+
+static const char *entry_problem(const struct mien_entry *e)
+{
+    if (e->epoch > COUNT_MAX || e->seq > COUNT_MAX)
+        return "epoch or seq out of range";
+    if (!mien_utf8_printable(e->software, strnlen(e->software, sizeof(e->software))))
+        return "software is not printable";
+    return body_problem(e);
+}
+
+enum mien_status mien_entry_encode(const struct mien_entry *entry, struct mien_buf *out)
+{
+    struct mien_entry e = *entry;
+    struct cursor c = {.out = out};
+    uint8_t magic[sizeof(MAGIC)];
+    uint8_t kind = (uint8_t)e.kind;
+
+    if (strnlen(e.software, sizeof(e.software)) == sizeof(e.software) || entry_problem(&e) != NULL)
+        return MIEN_EINVAL;
+    memcpy(magic, MAGIC, sizeof(magic));
+    field_bytes(&c, magic, sizeof(magic));
+    field_u8(&c, &kind);
+    field_u64(&c, &e.epoch);
+    field_u64(&c, &e.seq);
+    field_software(&c, e.software);
+    fields_of_kind(&c, &e);
+    return c.status;
+}
+
+enum mien_status mien_entry_decode(struct mien_span bytes, struct mien_entry *out,
+                                   struct mien_err *err)
+{
+    struct mien_entry e = {0};
+    struct cursor c = {.in = {.rest = bytes}};
+    uint8_t magic[sizeof(MAGIC)] = {0};
+    uint8_t kind = 0;
+    const char *problem;
+
+    if (bytes.len > MIEN_ENTRY_MAX_BYTES)
+        return mien_err_set(err, MIEN_EPARSE, "an entry of %zu bytes", bytes.len);
+    field_bytes(&c, magic, sizeof(magic));
+    field_u8(&c, &kind);
+    if (memcmp(magic, MAGIC, sizeof(magic)) != 0)
+        return mien_err_set(err, MIEN_EPARSE, "no ledger entry of this version");
+    if (kind == 0 || kind >= MIEN_ENTRY_KIND_END)
+        return mien_err_set(err, MIEN_EPARSE, "an entry of unknown kind %u", kind);
+    e.kind = (enum mien_entry_kind)kind;
+    field_u64(&c, &e.epoch);
+    field_u64(&c, &e.seq);
+    field_software(&c, e.software);
+    fields_of_kind(&c, &e);
+    if (!mien_reader_done(&c.in))
+        return mien_err_set(err, MIEN_EPARSE, "a %s entry of the wrong length",
+                            mien_entry_kind_name(e.kind));
+    problem = entry_problem(&e);
+    if (problem != NULL)
+        return mien_err_set(err, MIEN_EPARSE, "a %s entry: %s", mien_entry_kind_name(e.kind),
+                            problem);
+    *out = e;
+    return MIEN_OK;
+}
