@@ -314,3 +314,12 @@ uint64_t mien_plan_n_parameters(const struct mien_plan *plan)
         return 0;
     return n;
 }
+
+uint64_t mien_plan_n_shared(const struct mien_plan *plan)
+{
+    uint64_t n = 0;
+
+    if (plan->train_on_device == MIEN_TRAIN_GENERATOR)
+        return mien_plan_n_parameters(plan);
+    return walk_discriminator(plan, &n, NULL) == MIEN_OK ? n : 0;
+}

@@ -180,4 +180,7 @@ MIEN_CHECK enum mien_status mien_layer_extent(const struct mien_layer *layer,
 /* Parameters of the two networks together with their conditioning.  The plan is valid. */
 uint64_t mien_plan_n_parameters(const struct mien_plan *plan);
 
+/* Parameters that a device's update covers: all, or the discriminator's.  The plan is valid. */
+uint64_t mien_plan_n_shared(const struct mien_plan *plan);
+
 #endif
