@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mien generate: a set of pictures from a model, with what it is and what it cost. */
+#include "common/base/digest.h"
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/base/progress.h"
+#include "common/base/text.h"
+#include "common/nn/safetensors_json.h"
+#include "server/store/statedir.h"
+#include "server/tools/grid.h"
+#include "server/tools/model_io.h"
+#include "server/tools/release.h"
+#include "server/tools/tools.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A set is looked at by people and programs: more is no set but a disk filled by mistake. */
+#define MAX_COUNT UINT64_C(1000000)
+
+struct generate_options {
+    const char *from; /* DIR or MODEL */
+    const char *out;
+    const char *grid;
+    const char *balance;
+    struct mien_option_list attr;
+    uint64_t count;
+    uint64_t seed;
+};
+
+/* Where a model came from. */
+struct origin {
+    struct mien_statedir *state; /* NULL for a model file that stands alone */
+    uint8_t file_digest[32];
+    struct mien_buf file;
+};
+
+static void origin_fini(struct origin *origin)
+{
+    if (origin->state != NULL)
+        mien_statedir_close(origin->state);
+    mien_free(origin->state);
+    mien_buf_fini(&origin->file);
+}
+
+static enum mien_status read_latest(const char *dir, struct origin *origin, struct mien_err *err)
+{
+    struct mien_statedir *state = mien_calloc(1, sizeof(*state));
+    enum mien_status status;
+
+    if (state == NULL)
+        return MIEN_ENOMEM;
+    status = mien_statedir_open(dir, state, err);
+    if (status != MIEN_OK) {
+        mien_free(state);
+        return status;
+    }
+    origin->state = state;
+    const struct mien_store_model latest = mien_store_latest(state->store);
+    return mien_store_model_read(state->store, &latest, &origin->file, err);
+}
+
+static enum mien_status open_origin(const char *from, struct origin *origin,
+                                    struct mien_tool_model *model, struct mien_err *err)
+{
+    struct stat about;
+    enum mien_status status;
+
+    if (stat(from, &about) == 0 && S_ISDIR(about.st_mode))
+        status = read_latest(from, origin, err);
+    else
+        status = mien_file_read(from, MIEN_MODEL_FILE_MAX_BYTES, &origin->file, err);
+    if (status == MIEN_OK)
+        status = mien_digest(mien_buf_span(&origin->file), origin->file_digest);
+    if (status == MIEN_OK) {
+        status = mien_tool_model_decode(mien_buf_span(&origin->file), model, err);
+        if (status != MIEN_OK)
+            status = mien_err_prefix(err, status, "%s", from);
+    }
+    return status;
+}
+
+/* Everything that writing a set needs. */
+struct set {
+    const struct generate_options *options;
+    const struct mien_plan *plan;
+    struct mien_draw *draw;
+    struct mien_buf metadata; /* lines of metadata.jsonl */
+    float *grid;              /* the first pictures, for --grid; NULL without */
+    uint32_t n_grid;
+};
+
+static enum mien_status set_init(struct set *set, const struct generate_options *o,
+                                 const struct mien_tool_model *model, struct mien_err *err)
+{
+    const struct mien_plan *plan = &model->plan;
+    const size_t n_pixels = (size_t)plan->size * plan->size * plan->channels;
+
+    set->options = o;
+    set->plan = plan;
+    if (o->grid != NULL) {
+        set->grid = mien_calloc(MIEN_TOOL_GRID_PICTURES * n_pixels, sizeof(float));
+        if (set->grid == NULL)
+            return MIEN_ENOMEM;
+    }
+    return mien_draw_new(model, o->seed, &o->attr, o->balance, &set->draw, err);
+}
+
+static void set_fini(struct set *set)
+{
+    mien_draw_free(set->draw);
+    mien_free(set->grid);
+    mien_buf_fini(&set->metadata);
+}
+
+/* {"file_name":"000000.png","sha256":"...","glasses":"1"} */
+static enum mien_status add_line(struct set *set, const char *name, const uint8_t digest[32],
+                                 const struct mien_wanted_values *asked)
+{
+    const struct mien_plan *plan = set->plan;
+    char hex[65];
+
+    mien_hex(digest, 32, hex);
+    enum mien_status status =
+        mien_buf_printf(&set->metadata, "{\"file_name\":\"%s\",\"sha256\":\"%s\"", name, hex);
+    for (uint32_t i = 0; i < plan->n_attributes && status == MIEN_OK; i++) {
+        if (asked->text[i][0] == '\0')
+            continue;
+        status = mien_buf_printf(&set->metadata, ",");
+        if (status == MIEN_OK)
+            status = mien_json_append_string(plan->attributes[i].name, &set->metadata);
+        if (status == MIEN_OK)
+            status = mien_buf_printf(&set->metadata, ":");
+        if (status == MIEN_OK)
+            status = mien_json_append_string(asked->text[i], &set->metadata);
+    }
+    return status == MIEN_OK ? mien_buf_printf(&set->metadata, "}\n") : status;
+}
+
+static enum mien_status write_picture(struct set *set, uint64_t index, const float *pixels,
+                                      const struct mien_wanted_values *asked, struct mien_err *err)
+{
+    char name[32];
+    char path[4096];
+    uint8_t digest[32];
+    struct mien_buf png = {0};
+    enum mien_status status;
+
+    (void)snprintf(name, sizeof(name), "%06" PRIu64 ".png", index);
+    status = mien_path_join(set->options->out, name, path, sizeof(path));
+    if (status == MIEN_OK)
+        status = mien_tool_picture_png(set->plan, pixels, &png);
+    if (status == MIEN_OK)
+        status = mien_digest(mien_buf_span(&png), digest);
+    if (status == MIEN_OK)
+        status = mien_file_write(path, mien_buf_span(&png), err);
+    if (status == MIEN_OK)
+        status = add_line(set, name, digest, asked);
+    mien_buf_fini(&png);
+    return status;
+}
+
+static enum mien_status write_batch(struct set *set, const struct mien_draw_batch *batch,
+                                    uint64_t first, struct mien_err *err)
+{
+    const size_t n_pixels = (size_t)set->plan->size * set->plan->size * set->plan->channels;
+    enum mien_status status = MIEN_OK;
+
+    for (uint32_t i = 0; i < MIEN_DRAW_BATCH && first + i < set->options->count; i++) {
+        const float *pixels = batch->pictures + i * n_pixels;
+
+        status = write_picture(set, first + i, pixels, &batch->asked[i], err);
+        if (status != MIEN_OK)
+            break;
+        if (set->grid != NULL && set->n_grid < MIEN_TOOL_GRID_PICTURES)
+            memcpy(set->grid + set->n_grid++ * n_pixels, pixels, n_pixels * sizeof(float));
+    }
+    return status;
+}
+
+static enum mien_status write_pictures(struct set *set, struct mien_err *err)
+{
+    const uint64_t count = set->options->count;
+    struct mien_progress progress;
+    enum mien_status status = MIEN_OK;
+
+    mien_progress_init(&progress, "generating");
+    for (uint64_t at = 0; at < count && status == MIEN_OK; at += MIEN_DRAW_BATCH) {
+        struct mien_draw_batch batch;
+
+        status = mien_draw_next(set->draw, &batch);
+        if (status == MIEN_OK)
+            status = write_batch(set, &batch, at, err);
+        mien_progress_set(&progress, at, count);
+    }
+    mien_progress_fini(&progress);
+    return status;
+}
+
+static enum mien_status write_release(const struct set *set, const struct origin *origin,
+                                      struct mien_err *err)
+{
+    struct mien_release_set about = {.n_images = set->options->count, .seed = set->options->seed};
+    enum mien_status status = mien_digest(mien_buf_span(&set->metadata), about.metadata_digest);
+
+    if (status != MIEN_OK)
+        return status;
+    if (origin->state == NULL)
+        return mien_release_write_alone(origin->file_digest, &about, set->options->out, err);
+    return mien_release_write(origin->state, &about, set->options->out, err);
+}
+
+/* A set stands in a directory of its own: pictures first, then what they are, then what they
+ * cost, so that a set without its release.json is an unfinished one. */
+static enum mien_status write_set(struct set *set, const struct origin *origin,
+                                  struct mien_err *err)
+{
+    char path[4096];
+    enum mien_status status = mien_dir_make(set->options->out, 0755, err);
+
+    if (status == MIEN_OK)
+        status = mien_path_join(set->options->out, "metadata.jsonl", path, sizeof(path));
+    if (status == MIEN_OK && mien_path_exists(path))
+        status = mien_err_set(err, MIEN_EEXIST, "%s holds a set already", set->options->out);
+    if (status == MIEN_OK)
+        status = write_pictures(set, err);
+    if (status == MIEN_OK)
+        status = mien_file_replace(path, mien_buf_span(&set->metadata), 0644, err);
+    return status == MIEN_OK ? write_release(set, origin, err) : status;
+}
+
+static enum mien_status run(const struct generate_options *o, struct mien_err *err)
+{
+    struct origin origin = {0};
+    struct mien_tool_model model = {0};
+    struct set set = {0};
+    enum mien_status status = MIEN_OK;
+
+    if (o->out == NULL)
+        return mien_err_set(err, MIEN_EINVAL, "--out is missing");
+    if (o->count == 0 || o->count > MAX_COUNT)
+        return mien_err_set(err, MIEN_EINVAL, "--count is %" PRIu64 ", expected 1 to %" PRIu64,
+                            o->count, MAX_COUNT);
+    status = open_origin(o->from, &origin, &model, err);
+    if (status == MIEN_OK)
+        status = set_init(&set, o, &model, err);
+    if (status == MIEN_OK)
+        status = write_set(&set, &origin, err);
+    if (status == MIEN_OK && o->grid != NULL)
+        status = mien_tool_grid_write(&model.plan, set.grid, set.n_grid, o->grid, err);
+    set_fini(&set);
+    mien_tool_model_fini(&model);
+    origin_fini(&origin);
+    return status;
+}
+
+int mien_tool_generate(int argc, char **argv)
+{
+    struct generate_options o = {.count = 16, .seed = 1};
+    const struct mien_option options[] = {
+        {"--count", MIEN_OPTION_NUMBER, &o.count, "N", "pictures (default 16)"},
+        {"--out", MIEN_OPTION_TEXT, &o.out, "ODIR", "the directory to write, made if needed"},
+        {"--seed", MIEN_OPTION_NUMBER, &o.seed, "S", "the same seed, the same faces (default 1)"},
+        {"--attr", MIEN_OPTION_LIST, &o.attr, "K=V",
+         "an attribute that all pictures get, may be repeated; V may be unknown"},
+        {"--balance", MIEN_OPTION_TEXT, &o.balance, "K,...",
+         "attributes whose values all come equally often"},
+        {"--grid", MIEN_OPTION_TEXT, &o.grid, "FILE.png", "also put the first 64 side by side"},
+    };
+    const struct mien_command command = {
+        .name = "mien generate",
+        .synopsis = "DIR|MODEL --count N --out ODIR [--attr K=V]... [--balance K,...]",
+        .about = "Draws pictures from the latest model of a state directory, or from a model file, "
+                 "and writes them with metadata.jsonl and release.json.",
+        .options = options,
+        .n_options = sizeof(options) / sizeof(options[0]),
+        .min_operands = 1,
+        .max_operands = 1,
+    };
+    const char *operands[1] = {NULL};
+    struct mien_err err = {0};
+    bool done = false;
+    enum mien_status status = mien_options_parse(&command, argc, argv, operands, &done, &err);
+
+    if (status == MIEN_OK && !done) {
+        o.from = operands[0];
+        status = run(&o, &err);
+    }
+    return mien_command_end(&command, status, &err);
+}
