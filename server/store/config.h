@@ -1,8 +1,9 @@
 /* mien.conf: the plan and where and within which limits the daemon works.
  *
- * INI. Sections plan, round, secure_sum and privacy are the plan's keys (common/plan/keys.h);
- * listen, limits and plan.preset, plan.init_from are this module's. A key that is not known is
- * refused with its line and the nearest name.
+ * INI (libinih: a line has at most 199 bytes; plan.attributes may go on in indented lines).
+ * Sections plan, round, secure_sum and privacy are the plan's keys (common/plan/keys.h); listen,
+ * limits and plan.preset, plan.init_from are this module's. A key that is not known is refused with
+ * its line and the nearest name.
  *
  * Threads: any; a configuration is a value
  */
@@ -27,7 +28,7 @@ struct mien_config {
     char host[MIEN_CONFIG_HOST_BYTES]; /* listen.host: in tokens and the server's certificate */
     char bind[MIEN_CONFIG_HOST_BYTES]; /* listen.bind: address to listen on */
     uint16_t port;                     /* listen.port: devices */
-    uint16_t enrol_port;               /* listen.enrol_port */
+    uint16_t enrol_port;               /* listen.enrol_port: new devices; 0 for port + 1 */
     uint16_t admin_port;               /* listen.admin_port: metrics, loopback; 0 for none */
 
     uint32_t connections;      /* limits.connections: devices at once */
@@ -58,7 +59,11 @@ MIEN_CHECK enum mien_status mien_config_set(struct mien_config *config, const ch
 MIEN_CHECK enum mien_status mien_config_set_pair(struct mien_config *config, const char *pair,
                                                  struct mien_err *err);
 
-/* Reads INI text; the whole is checked (mien_plan_validate). err names the line.
+/* Whether the whole holds together (mien_plan_validate too); fills in what depends on other keys:
+ * enrol_port 0 becomes port + 1.  errors  MIEN_EINVAL, MIEN_ELIMIT */
+MIEN_CHECK enum mien_status mien_config_check(struct mien_config *config, struct mien_err *err);
+
+/* Reads INI text; the whole is checked (mien_config_check). err names the line.
  *
  *   name    of the file, for err
  *   errors  as mien_config_set; MIEN_EPARSE  no INI; MIEN_EEXIST  a key stands twice
