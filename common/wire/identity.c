@@ -2,6 +2,7 @@
 #include "common/wire/identity.h"
 
 #include "common/base/secret.h"
+#include "common/secagg/agree.h"
 #include "common/wire/identity_internal.h"
 
 #include <limits.h>
@@ -26,12 +27,7 @@ enum mien_status mien_identity_add_der(unsigned char *der, int n, struct mien_bu
 
 enum mien_status mien_identity_public(const uint8_t seed[32], uint8_t public_key[32])
 {
-    EVP_PKEY *pkey = mien_identity_pkey(seed);
-    size_t n = MIEN_IDENTITY_KEY_BYTES;
-    int ok = pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, public_key, &n) == 1;
-
-    EVP_PKEY_free(pkey);
-    return ok && n == MIEN_IDENTITY_KEY_BYTES ? MIEN_OK : MIEN_ECRYPTO;
+    return mien_ed25519_public(seed, public_key);
 }
 
 enum mien_status mien_identity_draw(struct mien_rng *rng, uint8_t seed[32], uint8_t public_key[32])
@@ -48,39 +44,13 @@ enum mien_status mien_identity_draw(struct mien_rng *rng, uint8_t seed[32], uint
 enum mien_status mien_identity_sign(const uint8_t seed[32], struct mien_span data,
                                     uint8_t signature[64])
 {
-    enum mien_status status = MIEN_ECRYPTO;
-    uint8_t made[MIEN_IDENTITY_SIGNATURE_BYTES];
-    size_t n = sizeof(made);
-    EVP_PKEY *pkey = mien_identity_pkey(seed);
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-
-    if (pkey != NULL && md != NULL && EVP_DigestSignInit(md, NULL, NULL, NULL, pkey) == 1 &&
-        EVP_DigestSign(md, made, &n, data.data, data.len) == 1 && n == sizeof(made)) {
-        memcpy(signature, made, sizeof(made));
-        status = MIEN_OK;
-    }
-    EVP_MD_CTX_free(md);
-    EVP_PKEY_free(pkey);
-    return status;
+    return mien_ed25519_sign(seed, data, signature);
 }
 
 enum mien_status mien_identity_verify(const uint8_t public_key[32], struct mien_span data,
                                       const uint8_t signature[64])
 {
-    enum mien_status status = MIEN_ECRYPTO;
-    EVP_PKEY *pkey =
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, MIEN_IDENTITY_KEY_BYTES);
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-
-    if (pkey != NULL && md != NULL && EVP_DigestVerifyInit(md, NULL, NULL, NULL, pkey) == 1)
-        status =
-            EVP_DigestVerify(md, signature, MIEN_IDENTITY_SIGNATURE_BYTES, data.data, data.len) == 1
-                ? MIEN_OK
-                : MIEN_EAUTH;
-    EVP_MD_CTX_free(md);
-    EVP_PKEY_free(pkey);
-    ERR_clear_error();
-    return status;
+    return mien_ed25519_verify(public_key, data, signature);
 }
 
 enum mien_status mien_identity_csr_encode(const uint8_t seed[32], struct mien_buf *out)
