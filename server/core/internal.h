@@ -1,0 +1,196 @@
+/* What the files of the coordinator's core share.
+ *
+ * Threads: as coordinator.h
+ */
+#ifndef MIEN_CORE_INTERNAL_H
+#define MIEN_CORE_INTERNAL_H
+
+#include "common/dp/noise.h"
+#include "common/nn/gtrainer.h"
+#include "common/secagg/coordinator.h"
+#include "common/secagg/quantise.h"
+#include "server/core/coordinator.h"
+
+/* How far a device is in the round that is under way. */
+enum mien_part {
+    MIEN_PART_NONE,     /* idle, or out of this round */
+    MIEN_PART_ASSIGNED, /* training */
+    MIEN_PART_READY,    /* has a vector */
+    MIEN_PART_MEMBER,   /* in a session */
+};
+
+struct mien_peer {
+    bool used;
+    bool greeted; /* HELLO has come */
+    bool waiting; /* its check-in is held */
+    uint64_t waiting_since_ms;
+    struct mien_peer_identity identity;
+    enum mien_part part;
+    uint32_t session;
+    uint32_t index;
+    bool did;           /* has done what the current step asks for */
+    uint32_t next_part; /* of the list it is sending */
+    uint32_t last_peer_index;
+    bool survivor;
+    /* bulk to the device */
+    enum mien_message_what what; /* 0: none */
+    uint64_t offset;
+    /* bulk from the device */
+    bool has_slot;
+    uint8_t *upload; /* [packed bytes] from the slot on until it is in the sum */
+    uint64_t n_upload;
+    bool uploaded; /* complete, waits for its row */
+};
+
+struct mien_group {
+    struct mien_session session;
+    struct mien_secagg_sum *sum;              /* NULL once dropped */
+    uint32_t member[MIEN_SECAGG_MAX_MEMBERS]; /* peers; UINT32_MAX once gone */
+    uint8_t unit[MIEN_SECAGG_MAX_MEMBERS][32];
+    uint8_t bitmap[MIEN_BITMAP_BYTES];
+    uint8_t root[32];
+    uint32_t n_survivors;
+    bool asked; /* for reveals: left out for good when it fails from here on */
+};
+
+enum mien_job_kind {
+    MIEN_JOB_OPEN,
+    MIEN_JOB_INPUTS,
+    MIEN_JOB_FIX,
+    MIEN_JOB_RESERVE,
+    MIEN_JOB_RELEASE,
+    MIEN_JOB_ABANDON,
+};
+
+/* Vectors of one session that go into the ledger and then into the sum. */
+struct mien_job_inputs {
+    uint32_t group;
+    uint32_t n;
+    uint32_t peer[MIEN_SECAGG_MAX_MEMBERS];
+    enum mien_status status[MIEN_SECAGG_MAX_MEMBERS]; /* out */
+};
+
+struct mien_job {
+    enum mien_job_kind kind;
+    struct mien_coordinator *home;
+    enum mien_status status;      /* out */
+    struct mien_err err;          /* out */
+    struct mien_ledger_mark mark; /* out: after what was written */
+    uint8_t coins[32];
+    char reason[160];
+    struct mien_job_inputs inputs;
+    bool any_session; /* RELEASE out: a session could be unmasked */
+    uint64_t version; /* RELEASE out */
+};
+
+/* The model and what belongs to it. */
+struct mien_release_state {
+    float *values;               /* [n_values] */
+    float *average;              /* [n_values - n_d] */
+    struct mien_moments moments; /* over n_values; NULL when devices train the generator */
+    uint8_t *bytes;              /* [4 n_values] as served */
+    uint8_t hash[32];
+};
+
+struct mien_coordinator {
+    struct mien_coordinator_config config; /* signing_seed: secret */
+    struct mien_layout layout;
+    struct mien_secagg_params params;
+    struct mien_buf plan_bytes;
+    uint8_t plan_hash[32];
+    uint8_t signing_key[32];
+    struct mien_noise *noise_sampler; /* NULL without noise */
+    struct mien_gtrainer *gtrainer;   /* NULL when devices train the generator */
+    struct mien_release_state model;  /* served */
+    struct mien_release_state next;   /* being made by RELEASE */
+    int64_t *total;                   /* [dim] secret until noise and sum are in: noise first */
+    float metrics[MIEN_N_METRICS];
+
+    struct mien_peer *peers;
+    uint32_t n_peers; /* slots in use or free */
+    uint32_t n_slots; /* upload slots taken */
+
+    enum mien_coordinator_phase phase;
+    struct mien_ledger_round round;
+    uint64_t started_ms;
+    uint64_t deadline_ms;  /* of the phase */
+    uint64_t enough_ms;    /* since when enough are waiting; 0: not */
+    uint64_t next_open_ms; /* not before */
+    uint8_t coin_key[32];  /* secret, erased when the round ends */
+    struct mien_group *groups;
+    uint32_t n_groups;
+    struct mien_job job;
+    bool job_out;
+    struct mien_ledger_mark mark;
+    struct mien_ledger_counts counts;
+    struct mien_ledger_counts last_counts;
+    struct mien_budget_answer budget;
+    char reason[160]; /* why the round is abandoned */
+    uint64_t version;
+    uint64_t n_released;
+    bool draining;
+    bool exhausted;
+    bool failed;
+};
+
+/* coordinator.c */
+void mien_core_log(struct mien_coordinator *c, enum mien_log_level level, const char *fmt, ...)
+    MIEN_PRINTF(3, 4);
+void mien_core_send(struct mien_coordinator *c, uint32_t peer, const struct mien_message *message);
+void mien_core_come_back(struct mien_coordinator *c, uint32_t peer,
+                         enum mien_message_reason reason);
+/* Answers with ERROR and closes. */
+void mien_core_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_message_error_code code,
+                      const char *fmt, ...) MIEN_PRINTF(4, 5);
+void mien_core_start_job(struct mien_coordinator *c, enum mien_job_kind kind);
+/* Ends the round without a release: what is durable is said to the ledger by a job. */
+void mien_core_abandon(struct mien_coordinator *c, const char *fmt, ...) MIEN_PRINTF(2, 3);
+/* Forgets a round's sessions, uploads and keys; devices that were in it are idle. */
+void mien_core_end_round(struct mien_coordinator *c);
+/* The device leaves the round. */
+void mien_core_drop_part(struct mien_coordinator *c, uint32_t peer);
+uint64_t mien_core_packed_bytes(const struct mien_coordinator *c);
+
+/* collect.c */
+void mien_core_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);
+void mien_core_try_open(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_opened(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_ready(struct mien_coordinator *c, uint32_t peer, const struct mien_message_ready *m);
+void mien_core_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m);
+void mien_core_collect(struct mien_coordinator *c, uint64_t now_ms);
+
+/* groups.c: sessions up to the masked vectors */
+void mien_core_form_groups(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m);
+void mien_core_shares(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_shares *m);
+void mien_core_step_groups(struct mien_coordinator *c, uint64_t now_ms);
+/* The group of a member, when the session id is its; NULL (and refused) otherwise. */
+struct mien_group *mien_core_group_of(struct mien_coordinator *c, uint32_t peer,
+                                      const uint8_t session_id[32]);
+void mien_core_drop_group(struct mien_coordinator *c, uint32_t group, const char *why);
+
+/* inputs.c: upload slots, masked vectors, survivors */
+void mien_core_begin_inputs(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_grant_slots(struct mien_coordinator *c);
+void mien_core_input(struct mien_coordinator *c, uint32_t peer,
+                     const struct mien_message_input_chunk *m);
+void mien_core_step_inputs(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_inputs_done(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_fixed(struct mien_coordinator *c, uint64_t now_ms);
+
+/* release.c: reserve, reveals, release */
+void mien_core_reserved(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_reveal(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_reveal *m);
+void mien_core_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_released(struct mien_coordinator *c, uint64_t now_ms);
+
+/* apply.c: RELEASE's work, and the state between releases */
+MIEN_CHECK enum mien_status mien_core_state_new(struct mien_coordinator *c,
+                                                struct mien_release_state *state);
+void mien_core_state_free(struct mien_coordinator *c, struct mien_release_state *state);
+MIEN_CHECK enum mien_status mien_core_state_load(struct mien_coordinator *c);
+void mien_core_run_release(struct mien_coordinator *c, struct mien_job *job);
+
+#endif
