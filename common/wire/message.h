@@ -32,7 +32,7 @@
 #define MIEN_MESSAGE_SOFTWARE_BYTES 64     /* "mien-device 0.1.0 (Debian 12, arm64)" */
 #define MIEN_MESSAGE_SENTENCE_BYTES 200    /* one line of a log */
 #define MIEN_MESSAGE_PLAN_BYTES 16384      /* a plan is a page of numbers, fetched in one chunk */
-#define MIEN_MESSAGE_MODEL_BYTES (1 << 30) /* 268 million float32 values: no device trains more */
+#define MIEN_MESSAGE_MODEL_BYTES (1 << 26) /* 2^24 float32 values (plan/plan.h) */
 #define MIEN_MESSAGE_CERT_BYTES 1024       /* an Ed25519 certificate of ours has about 400 */
 #define MIEN_MESSAGE_CSR_BYTES 1024        /* ours has about 200 */
 #define MIEN_MESSAGE_CREDENTIAL_BYTES                                                              \
@@ -41,7 +41,8 @@
 #define MIEN_MESSAGE_SHARE_BYTES 64   /* one share of a seed: 24 now (secagg/share.h) */
 #define MIEN_MESSAGE_GROUP_MAX 512    /* members of a session; indices are below it */
 #define MIEN_MESSAGE_BITMAP_BYTES (MIEN_MESSAGE_GROUP_MAX / 8)
-#define MIEN_MESSAGE_INPUT_BYTES (1 << 30) /* packed residues of one vector */
+#define MIEN_MESSAGE_DIM_MAX ((1 << 25) + 64) /* residues (secagg/params.h) */
+#define MIEN_MESSAGE_INPUT_BYTES (4 * MIEN_MESSAGE_DIM_MAX)
 
 /* Entries in one part: the longest part stays under MIEN_FRAME_CONTROL_BYTES. */
 #define MIEN_MESSAGE_ROSTER_PER_PART 32

@@ -49,13 +49,23 @@ static void check_what(struct judge *judge, enum mien_message_what what)
     range(judge, "what", what, MIEN_MESSAGE_PLAN, MIEN_MESSAGE_MODEL);
 }
 
+/* A piece of `total` bytes that begins at `offset`. */
 static void check_bulk(struct judge *judge, uint64_t offset, uint64_t total, size_t len,
                        size_t len_max)
 {
-    range(judge, "total", total, 1, MIEN_MESSAGE_MODEL_BYTES);
     range(judge, "offset", offset, 0, total - 1);
     if (judge->status == MIEN_OK)
         range(judge, "data", len, 1, total - offset < len_max ? total - offset : len_max);
+}
+
+static void check_chunk(struct judge *judge, const struct mien_message_chunk *chunk)
+{
+    bool plan = chunk->what == MIEN_MESSAGE_PLAN;
+
+    check_what(judge, chunk->what);
+    range(judge, "total", chunk->total, 1,
+          plan ? MIEN_MESSAGE_PLAN_BYTES : MIEN_MESSAGE_MODEL_BYTES);
+    check_bulk(judge, chunk->offset, chunk->total, chunk->data.len, MIEN_FRAME_CHUNK_DATA_BYTES);
 }
 
 static void check_session(struct judge *judge, const struct mien_message_session *session)
@@ -67,7 +77,7 @@ static void check_session(struct judge *judge, const struct mien_message_session
     range(judge, "t", session->t, 2, session->n);
     range(judge, "index", session->index, 0, session->n - 1);
     range(judge, "bits", session->bits, 12, 32);
-    range(judge, "dim", session->dim, 1, MIEN_MESSAGE_INPUT_BYTES / 4);
+    range(judge, "dim", session->dim, 1, MIEN_MESSAGE_DIM_MAX);
 }
 
 static void check_part(struct judge *judge, uint32_t part, uint32_t n_parts, size_t n, size_t max)
@@ -192,9 +202,7 @@ static void check_round(struct judge *judge, const struct mien_message *message)
         range(judge, "offset", message->get.offset, 0, MIEN_MESSAGE_MODEL_BYTES);
         break;
     case MIEN_FRAME_CHUNK:
-        check_what(judge, message->chunk.what);
-        check_bulk(judge, message->chunk.offset, message->chunk.total, message->chunk.data.len,
-                   MIEN_FRAME_CHUNK_DATA_BYTES);
+        check_chunk(judge, &message->chunk);
         break;
     case MIEN_FRAME_READY:
         range(judge, "round", message->ready.round, 1, UINT64_MAX);
@@ -210,6 +218,7 @@ static void check_round(struct judge *judge, const struct mien_message *message)
         check_shares(judge, &message->shares);
         break;
     case MIEN_FRAME_INPUT_CHUNK:
+        range(judge, "total", message->input_chunk.total, 1, MIEN_MESSAGE_INPUT_BYTES);
         check_bulk(judge, message->input_chunk.offset, message->input_chunk.total,
                    message->input_chunk.data.len, MIEN_FRAME_INPUT_DATA_BYTES);
         break;
