@@ -29,6 +29,7 @@ struct op_case {
 
 static const struct mien_conv same3 = {1, 1, 1, 1, 1};
 static const struct mien_conv half4 = {2, 1, 1, 1, 1};
+static const struct mien_conv point = {1, 0, 0, 0, 0};
 static const struct mien_conv lopsided = {2, 0, 1, 2, 0};
 
 static mien_ref build_add(struct mien_graph *g, mien_ref a, mien_ref b)
@@ -158,6 +159,11 @@ static mien_ref build_conv_stride(struct mien_graph *g, mien_ref a, mien_ref b)
     return mien_tanh(g, mien_conv2d(g, a, b, &half4));
 }
 
+static mien_ref build_conv_point(struct mien_graph *g, mien_ref a, mien_ref b)
+{
+    return mien_tanh(g, mien_conv2d(g, a, b, &point));
+}
+
 static mien_ref build_conv_lopsided(struct mien_graph *g, mien_ref a, mien_ref b)
 {
     return mien_tanh(g, mien_conv2d(g, a, b, &lopsided));
@@ -233,6 +239,7 @@ static const struct op_case cases[] = {
     {"product, both transposed", {2, {4, 3}}, {2, {2, 4}}, build_matmul_both, -0.7},
     {"convolution", {4, {2, 4, 5, 2}}, {4, {3, 3, 2, 3}}, build_conv, -0.7},
     {"convolution, stride 2", {4, {2, 6, 6, 2}}, {4, {4, 4, 2, 3}}, build_conv_stride, -0.7},
+    {"convolution, 1 x 1", {4, {2, 2, 3, 3}}, {4, {1, 1, 3, 2}}, build_conv_point, -0.7},
     {"convolution, lopsided", {4, {1, 5, 6, 2}}, {4, {3, 2, 2, 2}}, build_conv_lopsided, -0.7},
     {"convolution, input adjoint",
      {4, {2, 3, 3, 3}},
