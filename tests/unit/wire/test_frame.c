@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* READY, a CHUNK of 60,000 bytes and an empty CHECK_IN, as a device and a coordinator would never
- * send together: the reader under test is told which side it is. */
+/* Frames of these types and lengths, with bytes that tell where they stand. */
 static struct mien_buf stream_of(const enum mien_frame_type *types, const size_t *lens, size_t n)
 {
     struct mien_buf out = {0};
@@ -22,14 +21,34 @@ static struct mien_buf stream_of(const enum mien_frame_type *types, const size_t
     return out;
 }
 
+static const enum mien_frame_type stream_types[] = {MIEN_FRAME_READY, MIEN_FRAME_INPUT_CHUNK,
+                                                    MIEN_FRAME_CHECK_IN, MIEN_FRAME_KEYS};
+static const size_t stream_lens[] = {2, 60000, 0, 300};
+
+/* Reads all frames that end in one piece of the stream; n_frames counts them. */
+static void read_piece(struct mien_frame_reader *reader, struct mien_span in, size_t *n_frames)
+{
+    struct mien_frame frame;
+    bool whole = true;
+
+    while (true) {
+        assert_int_equal(mien_frame_next(reader, &in, &frame, &whole, NULL), MIEN_OK);
+        if (!whole)
+            break;
+        assert_int_equal(frame.type, stream_types[*n_frames]);
+        assert_int_equal(frame.body.len, stream_lens[*n_frames]);
+        for (size_t k = 0; k < frame.body.len; k++)
+            assert_int_equal(frame.body.data[k], (uint8_t)(k * 7 + *n_frames));
+        (*n_frames)++;
+    }
+    assert_int_equal(in.len, 0);
+}
+
 static void frames_come_whole_from_any_pieces(void **state)
 {
     (void)state;
-    static const enum mien_frame_type types[] = {MIEN_FRAME_READY, MIEN_FRAME_INPUT_CHUNK,
-                                                 MIEN_FRAME_CHECK_IN, MIEN_FRAME_KEYS};
-    static const size_t lens[] = {2, 60000, 0, 300};
     static const size_t pieces[] = {1, 2, 3, 5, 7, 64, 4096, 16384, 100000};
-    struct mien_buf bytes = stream_of(types, lens, 4);
+    struct mien_buf bytes = stream_of(stream_types, stream_lens, 4);
 
     for (size_t p = 0; p < sizeof(pieces) / sizeof(*pieces); p++) {
         struct mien_frame_reader reader;
@@ -38,21 +57,8 @@ static void frames_come_whole_from_any_pieces(void **state)
         mien_frame_reader_init(&reader, MIEN_FRAME_AT_COORDINATOR);
         for (size_t at = 0; at < bytes.len; at += pieces[p]) {
             size_t n = bytes.len - at < pieces[p] ? bytes.len - at : pieces[p];
-            struct mien_span in = {bytes.data + at, n};
-            struct mien_frame frame;
-            bool whole = true;
 
-            while (whole) {
-                assert_int_equal(mien_frame_next(&reader, &in, &frame, &whole, NULL), MIEN_OK);
-                if (!whole)
-                    break;
-                assert_int_equal(frame.type, types[n_frames]);
-                assert_int_equal(frame.body.len, lens[n_frames]);
-                for (size_t k = 0; k < frame.body.len; k++)
-                    assert_int_equal(frame.body.data[k], (uint8_t)(k * 7 + n_frames));
-                n_frames++;
-            }
-            assert_int_equal(in.len, 0);
+            read_piece(&reader, (struct mien_span){bytes.data + at, n}, &n_frames);
         }
         assert_int_equal(n_frames, 4);
         assert_false(mien_frame_reader_partial(&reader));

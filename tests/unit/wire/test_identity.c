@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/wire/identity.h"
 
-#include "authority.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/wire/message.h"
+#include "tests/unit/wire/authority.h"
 
 static void keys_sign_as_in_rfc_8032(void **state)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/mem.h"
 #include "common/wire/message.h"
-#include "samples.h"
 #include "tests/support/test.h"
+#include "tests/unit/wire/samples.h"
 
 #include <stdlib.h>
 

@@ -1,137 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/wire/tls.h"
 
-#include "authority.h"
-#include "common/base/digest.h"
-#include "common/base/mem.h"
-
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-
-/* Everything that the pairs below need, made once. */
-static struct {
-    struct authority ca;
-    struct authority other_ca;
-    struct leaf server;
-    struct leaf device;
-    struct leaf expired;
-    struct leaf early;
-    struct leaf stranger; /* a device under the other authority */
-    struct leaf other_server;
-} pki;
-
-static int make_pki(void **state)
-{
-    (void)state;
-    pki.ca = authority_new();
-    pki.other_ca = authority_new();
-    pki.server = leaf_new(&pki.ca, MIEN_ISSUE_SERVER, -60, 3600);
-    pki.device = leaf_new(&pki.ca, MIEN_ISSUE_DEVICE, -60, 3600);
-    pki.expired = leaf_new(&pki.ca, MIEN_ISSUE_DEVICE, -600, -60);
-    pki.early = leaf_new(&pki.ca, MIEN_ISSUE_DEVICE, 600, 3600);
-    pki.stranger = leaf_new(&pki.other_ca, MIEN_ISSUE_DEVICE, -60, 3600);
-    pki.other_server = leaf_new(&pki.other_ca, MIEN_ISSUE_SERVER, -60, 3600);
-    return 0;
-}
-
-static int free_pki(void **state)
-{
-    (void)state;
-    struct leaf *leaves[] = {&pki.server, &pki.device,   &pki.expired,
-                             &pki.early,  &pki.stranger, &pki.other_server};
-
-    for (size_t i = 0; i < sizeof(leaves) / sizeof(*leaves); i++)
-        mien_buf_fini(&leaves[i]->cert);
-    mien_buf_fini(&pki.ca.cert);
-    mien_buf_fini(&pki.other_ca.cert);
-    return mien_mem_live() == 0 ? 0 : -1;
-}
-
-static struct mien_tls_context *context_of(enum mien_tls_role role, const struct leaf *leaf,
-                                           const struct authority *ca)
-{
-    struct mien_tls_context *context = NULL;
-    struct mien_tls_config config = {.role = role};
-    struct mien_err err = {0};
-
-    if (leaf != NULL) {
-        config.cert = mien_buf_span(&leaf->cert);
-        config.key = leaf->seed;
-        config.ca_cert = mien_buf_span(&ca->cert);
-    } else {
-        assert_int_equal(mien_digest(mien_buf_span(&ca->cert), config.ca_fingerprint), MIEN_OK);
-    }
-    assert_int_equal(mien_tls_context_new(&config, &context, &err), MIEN_OK);
-    return context;
-}
-
-/* Two ends and the wire between them. */
-struct pair {
-    struct mien_tls_context *contexts[2];
-    struct mien_tls *ends[2]; /* server, client */
-    enum mien_status status[2];
-    struct mien_err err[2];
-};
-
-enum { SERVER, CLIENT };
-
-static struct pair pair_of(struct mien_tls_context *server, struct mien_tls_context *client)
-{
-    struct pair pair = {.contexts = {server, client}};
-
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(mien_tls_new(pair.contexts[i], &pair.ends[i]), MIEN_OK);
-    return pair;
-}
-
-static void pair_free(struct pair *pair)
-{
-    for (int i = 0; i < 2; i++) {
-        mien_tls_free(pair->ends[i]);
-        mien_tls_context_free(pair->contexts[i]);
-    }
-}
-
-/* Carries what one end has to the other, `step` bytes at a time; true when something moved. */
-static bool carry(struct pair *pair, int from, size_t step)
-{
-    struct mien_tls *source = pair->ends[from];
-    struct mien_tls *sink = pair->ends[!from];
-    struct mien_span out = mien_tls_pending_out(source);
-    size_t n = out.len < step ? out.len : step;
-    uint8_t copy[4096];
-    size_t got = 0;
-
-    if (n == 0)
-        return false;
-    memcpy(copy, out.data, n);
-    mien_tls_sent(source, n);
-    if (pair->status[!from] == MIEN_OK)
-        pair->status[!from] = mien_tls_feed(sink, (struct mien_span){copy, n}, &pair->err[!from]);
-    if (pair->status[!from] == MIEN_OK)
-        pair->status[!from] = mien_tls_read(sink, copy, sizeof(copy), &got, &pair->err[!from]);
-    assert_int_equal(got, 0); /* no plain byte was sent */
-    return true;
-}
-
-static void shake(struct pair *pair, size_t step)
-{
-    bool moved = true;
-
-    while (moved) {
-        moved = carry(pair, CLIENT, step);
-        moved = carry(pair, SERVER, step) || moved;
-    }
-}
-
-static struct pair good_pair(void)
-{
-    struct pair pair = pair_of(context_of(MIEN_TLS_COORDINATOR, &pki.server, &pki.ca),
-                               context_of(MIEN_TLS_DEVICE, &pki.device, &pki.ca));
-
-    shake(&pair, 4096);
-    return pair;
-}
+#include "tests/unit/wire/tls_pair.h"
 
 static void a_device_and_its_coordinator_meet(void **state)
 {
@@ -158,7 +28,40 @@ static void a_device_and_its_coordinator_meet(void **state)
     }
 }
 
-/* Carries a megabyte both ways with a slow reader, and never more than the bound waits. */
+/* Byte number i of what is carried. */
+static uint8_t carried(size_t i)
+{
+    return (uint8_t)(i * 31 >> 3);
+}
+
+/* Encrypts the next bytes of `total`, as many as are taken. */
+static void write_some(struct mien_tls *tls, size_t total, size_t *n_written)
+{
+    uint8_t piece[9000];
+    size_t taken = 0;
+    size_t n = total - *n_written < sizeof(piece) ? total - *n_written : sizeof(piece);
+
+    for (size_t k = 0; k < n; k++)
+        piece[k] = carried(*n_written + k);
+    assert_int_equal(mien_tls_write(tls, (struct mien_span){piece, n}, &taken), MIEN_OK);
+    *n_written += taken;
+}
+
+/* Reads all that has come and checks it. */
+static void read_all(struct mien_tls *tls, size_t *n_read)
+{
+    uint8_t plain[5000];
+    size_t n = 1;
+
+    while (n > 0) {
+        assert_int_equal(mien_tls_read(tls, plain, sizeof(plain), &n, NULL), MIEN_OK);
+        for (size_t k = 0; k < n; k++)
+            assert_int_equal(plain[k], carried(*n_read + k));
+        *n_read += n;
+    }
+}
+
+/* A megabyte each way through a slow wire; never more than the bound waits. */
 static void bytes_arrive_whole_under_backpressure(void **state)
 {
     (void)state;
@@ -166,21 +69,11 @@ static void bytes_arrive_whole_under_backpressure(void **state)
     struct pair pair = good_pair();
 
     for (int from = 0; from < 2; from++) {
-        uint8_t piece[9000];
-        uint8_t plain[5000];
         size_t n_written = 0;
         size_t n_read = 0;
 
         while (n_read < TOTAL) {
-            size_t taken = 0;
-            size_t n = 1;
-            size_t want = TOTAL - n_written < sizeof(piece) ? TOTAL - n_written : sizeof(piece);
-
-            for (size_t k = 0; k < want; k++)
-                piece[k] = (uint8_t)((n_written + k) * 31 >> 3);
-            assert_int_equal(
-                mien_tls_write(pair.ends[from], (struct mien_span){piece, want}, &taken), MIEN_OK);
-            n_written += taken;
+            write_some(pair.ends[from], TOTAL, &n_written);
 
             struct mien_span out = mien_tls_pending_out(pair.ends[from]);
 
@@ -188,13 +81,7 @@ static void bytes_arrive_whole_under_backpressure(void **state)
             out.len = out.len < 3000 ? out.len : 3000;
             assert_int_equal(mien_tls_feed(pair.ends[!from], out, NULL), MIEN_OK);
             mien_tls_sent(pair.ends[from], out.len);
-            while (n > 0) {
-                assert_int_equal(mien_tls_read(pair.ends[!from], plain, sizeof(plain), &n, NULL),
-                                 MIEN_OK);
-                for (size_t k = 0; k < n; k++)
-                    assert_int_equal(plain[k], (uint8_t)((n_read + k) * 31 >> 3));
-                n_read += n;
-            }
+            read_all(pair.ends[!from], &n_read);
         }
         assert_int_equal(n_written, TOTAL);
     }
@@ -324,101 +211,6 @@ static void the_two_listeners_do_not_mix(void **state)
     pair_free(&pair);
 }
 
-/* A plain OpenSSL client with settings that ours cannot have. */
-static void foreign_client(int version, const char *alpn, bool with_certificate,
-                           enum mien_status why, const char *words)
-{
-    struct mien_tls_context *context = context_of(MIEN_TLS_COORDINATOR, &pki.server, &pki.ca);
-    struct mien_tls *server = NULL;
-    struct mien_err err = {0};
-    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
-    const unsigned char *der = pki.device.cert.data;
-    X509 *x509 = d2i_X509(NULL, &der, (long)pki.device.cert.len);
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, pki.device.seed, 32);
-    enum mien_status status = MIEN_OK;
-    uint8_t bytes[8192];
-    size_t n = 0;
-
-    SSL_CTX_set_max_proto_version(ssl_ctx, version);
-    if (with_certificate) {
-        SSL_CTX_use_certificate(ssl_ctx, x509);
-        SSL_CTX_use_PrivateKey(ssl_ctx, pkey);
-    }
-
-    SSL *ssl = SSL_new(ssl_ctx);
-    BIO *in = BIO_new(BIO_s_mem());
-    BIO *out = BIO_new(BIO_s_mem());
-
-    if (alpn != NULL)
-        SSL_set_alpn_protos(ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
-    SSL_set_bio(ssl, in, out);
-    SSL_set_connect_state(ssl);
-    assert_int_equal(mien_tls_new(context, &server), MIEN_OK);
-    for (int turn = 0; turn < 6 && status == MIEN_OK; turn++) {
-        SSL_do_handshake(ssl);
-        int got = BIO_read(out, bytes, sizeof(bytes));
-        if (got > 0)
-            status = mien_tls_feed(server, (struct mien_span){bytes, (size_t)got}, &err);
-        if (status == MIEN_OK)
-            status = mien_tls_read(server, bytes, sizeof(bytes), &n, &err);
-        struct mien_span pending = mien_tls_pending_out(server);
-        BIO_write(in, pending.data, (int)pending.len);
-        mien_tls_sent(server, pending.len);
-    }
-    assert_int_equal(status, why);
-    assert_false(mien_tls_established(server) && why != MIEN_OK);
-    if (words != NULL)
-        assert_non_null(strstr(err.text, words));
-    mien_tls_free(server);
-    mien_tls_context_free(context);
-    SSL_free(ssl);
-    SSL_CTX_free(ssl_ctx);
-    X509_free(x509);
-    EVP_PKEY_free(pkey);
-    ERR_clear_error();
-}
-
-static void foreign_clients_are_refused(void **state)
-{
-    (void)state;
-    foreign_client(TLS1_3_VERSION, "\x06mien/1", true, MIEN_OK, NULL);
-    foreign_client(TLS1_2_VERSION, "\x06mien/1", true, MIEN_EPARSE, "TLS 1.3");
-    foreign_client(TLS1_3_VERSION, "\x06mien/1", false, MIEN_EAUTH, "no certificate");
-    foreign_client(TLS1_3_VERSION, "\x02h2\x08http/1.1", true, MIEN_EPARSE, "another protocol");
-    foreign_client(TLS1_3_VERSION, NULL, true, MIEN_EPARSE, "no application protocol");
-}
-
-static void what_is_no_client_hello_costs_no_ssl_object(void **state)
-{
-    (void)state;
-    static const struct {
-        uint8_t bytes[8];
-        size_t n;
-        enum mien_status status;
-    } starts[] = {
-        {{0x16, 3, 1, 2, 0}, 5, MIEN_OK}, /* may become one */
-        {{0x16, 3, 3, 0, 64, 1}, 6, MIEN_OK},
-        {{0x16, 3, 1, 0, 63}, 5, MIEN_EPARSE},
-        {{0x16, 3, 1, 0x10, 1}, 5, MIEN_EPARSE},
-        {{0x16, 3, 2}, 3, MIEN_EPARSE},
-        {{0x16, 2}, 2, MIEN_EPARSE},
-        {{0x80}, 1, MIEN_EPARSE},
-        {"GET / H", 7, MIEN_EPARSE},
-    };
-    struct mien_tls_context *context = context_of(MIEN_TLS_COORDINATOR, &pki.server, &pki.ca);
-
-    for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
-        struct mien_tls *tls = NULL;
-
-        assert_int_equal(mien_tls_new(context, &tls), MIEN_OK);
-        assert_int_equal(mien_tls_feed(tls, (struct mien_span){starts[i].bytes, starts[i].n}, NULL),
-                         starts[i].status);
-        assert_int_equal(mien_tls_pending_out(tls).len, 0);
-        mien_tls_free(tls);
-    }
-    mien_tls_context_free(context);
-}
-
 /* Flips one bit in every byte of the handshake in turn, towards either side. */
 static void a_broken_handshake_never_establishes_both_ends(void **state)
 {
@@ -530,8 +322,6 @@ int main(void)
         cmocka_unit_test(a_device_refuses_a_device_as_its_server),
         cmocka_unit_test(enrolment_pins_the_authority_by_its_fingerprint),
         cmocka_unit_test(the_two_listeners_do_not_mix),
-        cmocka_unit_test(foreign_clients_are_refused),
-        cmocka_unit_test(what_is_no_client_hello_costs_no_ssl_object),
         cmocka_unit_test(a_broken_handshake_never_establishes_both_ends),
         cmocka_unit_test(too_much_unread_input_is_refused),
         cmocka_unit_test(contexts_refuse_what_does_not_belong_together),
