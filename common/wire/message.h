@@ -35,11 +35,10 @@
 #define MIEN_MESSAGE_MODEL_BYTES (1 << 26) /* 2^24 float32 values (plan/plan.h) */
 #define MIEN_MESSAGE_CERT_BYTES 1024       /* an Ed25519 certificate of ours has about 400 */
 #define MIEN_MESSAGE_CSR_BYTES 1024        /* ours has about 200 */
-#define MIEN_MESSAGE_CREDENTIAL_BYTES                                                              \
-    256 /* one compact signed statement: 153 now (secagg/credential.h) */
-#define MIEN_MESSAGE_SEALED_BYTES 128 /* two shares and a tag: 64 now (secagg/session.h) */
-#define MIEN_MESSAGE_SHARE_BYTES 64   /* one share of a seed: 24 now (secagg/share.h) */
-#define MIEN_MESSAGE_GROUP_MAX 512    /* members of a session; indices are below it */
+#define MIEN_MESSAGE_CREDENTIAL_BYTES 256  /* 153 now (secagg/credential.h) */
+#define MIEN_MESSAGE_SEALED_BYTES 128      /* two shares and a tag: 64 now (secagg/session.h) */
+#define MIEN_MESSAGE_SHARE_BYTES 64        /* one share of a seed: 24 now (secagg/share.h) */
+#define MIEN_MESSAGE_GROUP_MAX 512         /* members of a session; indices are below it */
 #define MIEN_MESSAGE_BITMAP_BYTES (MIEN_MESSAGE_GROUP_MAX / 8)
 #define MIEN_MESSAGE_DIM_MAX ((1 << 25) + 64) /* residues (secagg/params.h) */
 #define MIEN_MESSAGE_INPUT_BYTES (4 * MIEN_MESSAGE_DIM_MAX)

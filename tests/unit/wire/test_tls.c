@@ -248,6 +248,30 @@ static void a_broken_handshake_never_establishes_both_ends(void **state)
     }
 }
 
+/* Lets only the first `limit` bytes through in each direction, then frees both ends. */
+static void a_handshake_cut_anywhere_ends_cleanly(void **state)
+{
+    (void)state;
+    for (size_t limit = 0; limit < 1500; limit += 3) {
+        struct pair pair = pair_of(context_of(MIEN_TLS_COORDINATOR, &pki.server, &pki.ca),
+                                   context_of(MIEN_TLS_DEVICE, &pki.device, &pki.ca));
+        size_t left[2] = {limit, limit};
+
+        for (int turn = 0; turn < 6; turn++) {
+            int from = turn % 2 == 0 ? CLIENT : SERVER;
+            struct mien_span out = mien_tls_pending_out(pair.ends[from]);
+
+            out.len = out.len < left[from] ? out.len : left[from];
+            left[from] -= out.len;
+            assert_int_equal(mien_tls_feed(pair.ends[!from], out, NULL), MIEN_OK);
+            mien_tls_sent(pair.ends[from], out.len);
+        }
+        if (left[SERVER] == 0 && left[CLIENT] == 0)
+            assert_false(mien_tls_established(pair.ends[SERVER]));
+        pair_free(&pair);
+    }
+}
+
 static void too_much_unread_input_is_refused(void **state)
 {
     (void)state;
@@ -323,6 +347,7 @@ int main(void)
         cmocka_unit_test(enrolment_pins_the_authority_by_its_fingerprint),
         cmocka_unit_test(the_two_listeners_do_not_mix),
         cmocka_unit_test(a_broken_handshake_never_establishes_both_ends),
+        cmocka_unit_test(a_handshake_cut_anywhere_ends_cleanly),
         cmocka_unit_test(too_much_unread_input_is_refused),
         cmocka_unit_test(contexts_refuse_what_does_not_belong_together),
         cmocka_unit_test(connections_survive_each_failed_allocation),

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/wire/vector.h"
+
+#include "common/plan/preset.h"
+#include "common/wire/message.h"
+#include "tests/support/test.h"
+
+static void every_preset_has_a_vector_that_the_wire_carries(void **state)
+{
+    (void)state;
+    for (const char *const *name = mien_preset_names(); *name != NULL; name++) {
+        struct mien_plan plan;
+        struct mien_secagg_params params;
+        struct mien_err err = {0};
+
+        assert_int_equal(mien_plan_preset(*name, &plan, &err), MIEN_OK);
+        assert_int_equal(mien_secagg_params_of_plan(&plan, &params, &err), MIEN_OK);
+        assert_int_equal(params.n_update, mien_plan_n_shared(&plan));
+        assert_int_equal(params.dim, params.n_update + MIEN_N_METRICS);
+        assert_int_equal(params.n_max, plan.group_max);
+        assert_in_range(params.bits, 12, 32);
+        assert_true(mien_secagg_packed_bytes(params.dim, params.bits) <= MIEN_MESSAGE_INPUT_BYTES);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_preset_has_a_vector_that_the_wire_carries),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
