@@ -5,17 +5,20 @@
 #include "common/base/mem.h"
 #include "common/base/progress.h"
 #include "common/base/text.h"
+#include "common/data/image.h"
 #include "common/nn/safetensors_json.h"
-#include "server/store/statedir.h"
 #include "server/tools/grid.h"
 #include "server/tools/model_io.h"
 #include "server/tools/release.h"
 #include "server/tools/tools.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define MAX_PATH_BYTES 4096
 
 /* A set is looked at by people and programs: more is no set but a disk filled by mistake. */
 #define MAX_COUNT UINT64_C(1000000)
@@ -32,53 +35,33 @@ struct generate_options {
 
 /* Where a model came from. */
 struct origin {
-    struct mien_statedir *state; /* NULL for a model file that stands alone */
+    bool directory; /* else a model file that stands alone */
     uint8_t file_digest[32];
-    struct mien_buf file;
 };
-
-static void origin_fini(struct origin *origin)
-{
-    if (origin->state != NULL)
-        mien_statedir_close(origin->state);
-    mien_free(origin->state);
-    mien_buf_fini(&origin->file);
-}
-
-static enum mien_status read_latest(const char *dir, struct origin *origin, struct mien_err *err)
-{
-    struct mien_statedir *state = mien_calloc(1, sizeof(*state));
-    enum mien_status status;
-
-    if (state == NULL)
-        return MIEN_ENOMEM;
-    status = mien_statedir_open(dir, state, err);
-    if (status != MIEN_OK) {
-        mien_free(state);
-        return status;
-    }
-    origin->state = state;
-    const struct mien_store_model latest = mien_store_latest(state->store);
-    return mien_store_model_read(state->store, &latest, &origin->file, err);
-}
 
 static enum mien_status open_origin(const char *from, struct origin *origin,
                                     struct mien_tool_model *model, struct mien_err *err)
 {
+    char path[MAX_PATH_BYTES];
     struct stat about;
-    enum mien_status status;
+    struct mien_buf file = {0};
+    enum mien_status status = MIEN_OK;
 
-    if (stat(from, &about) == 0 && S_ISDIR(about.st_mode))
-        status = read_latest(from, origin, err);
-    else
-        status = mien_file_read(from, MIEN_MODEL_FILE_MAX_BYTES, &origin->file, err);
+    origin->directory = stat(from, &about) == 0 && S_ISDIR(about.st_mode);
+    if (origin->directory) {
+        status = mien_release_latest(from, path, sizeof(path), err);
+        from = path;
+    }
     if (status == MIEN_OK)
-        status = mien_digest(mien_buf_span(&origin->file), origin->file_digest);
+        status = mien_file_read(from, MIEN_MODEL_FILE_MAX_BYTES, &file, err);
+    if (status == MIEN_OK)
+        status = mien_digest(mien_buf_span(&file), origin->file_digest);
     if (status == MIEN_OK) {
-        status = mien_tool_model_decode(mien_buf_span(&origin->file), model, err);
+        status = mien_tool_model_decode(mien_buf_span(&file), model, err);
         if (status != MIEN_OK)
             status = mien_err_prefix(err, status, "%s", from);
     }
+    mien_buf_fini(&file);
     return status;
 }
 
@@ -139,11 +122,40 @@ static enum mien_status add_line(struct set *set, const char *name, const uint8_
     return status == MIEN_OK ? mien_buf_printf(&set->metadata, "}\n") : status;
 }
 
-static enum mien_status write_picture(struct set *set, uint64_t index, const float *pixels,
+/* One picture's PNG. */
+static enum mien_status encode(const struct mien_plan *plan, const float *values,
+                               struct mien_buf *png)
+{
+    const size_t n = (size_t)plan->size * plan->size * plan->channels;
+    struct mien_image image = {plan->size, plan->size, plan->channels, mien_calloc(n, 1)};
+    enum mien_status status = MIEN_ENOMEM;
+
+    if (image.pixels != NULL) {
+        mien_pixels_from_floats(values, n, image.pixels);
+        status = mien_image_encode(&image, png);
+    }
+    mien_image_fini(&image);
+    return status;
+}
+
+/* A plain write: a set is finished only by its release.json, so one picture needs no sync. */
+static enum mien_status write_file(const char *path, struct mien_span data, struct mien_err *err)
+{
+    FILE *file = fopen(path, "wb");
+    bool good = file != NULL && fwrite(data.data, 1, data.len, file) == data.len;
+    const int error = errno;
+
+    if (file != NULL && fclose(file) != 0)
+        good = false;
+    return good ? MIEN_OK
+                : mien_err_set(err, mien_status_of_errno(error), "%s: %s", path, strerror(error));
+}
+
+static enum mien_status write_picture(struct set *set, uint64_t index, const float *values,
                                       const struct mien_wanted_values *asked, struct mien_err *err)
 {
     char name[32];
-    char path[4096];
+    char path[MAX_PATH_BYTES];
     uint8_t digest[32];
     struct mien_buf png = {0};
     enum mien_status status;
@@ -151,11 +163,11 @@ static enum mien_status write_picture(struct set *set, uint64_t index, const flo
     (void)snprintf(name, sizeof(name), "%06" PRIu64 ".png", index);
     status = mien_path_join(set->options->out, name, path, sizeof(path));
     if (status == MIEN_OK)
-        status = mien_tool_picture_png(set->plan, pixels, &png);
+        status = encode(set->plan, values, &png);
     if (status == MIEN_OK)
         status = mien_digest(mien_buf_span(&png), digest);
     if (status == MIEN_OK)
-        status = mien_file_write(path, mien_buf_span(&png), err);
+        status = write_file(path, mien_buf_span(&png), err);
     if (status == MIEN_OK)
         status = add_line(set, name, digest, asked);
     mien_buf_fini(&png);
@@ -202,14 +214,16 @@ static enum mien_status write_pictures(struct set *set, struct mien_err *err)
 static enum mien_status write_release(const struct set *set, const struct origin *origin,
                                       struct mien_err *err)
 {
-    struct mien_release_set about = {.n_images = set->options->count, .seed = set->options->seed};
+    const struct generate_options *o = set->options;
+    struct mien_release_set about = {.n_images = o->count, .seed = o->seed};
     enum mien_status status = mien_digest(mien_buf_span(&set->metadata), about.metadata_digest);
 
     if (status != MIEN_OK)
         return status;
-    if (origin->state == NULL)
-        return mien_release_write_alone(origin->file_digest, &about, set->options->out, err);
-    return mien_release_write(origin->state, &about, set->options->out, err);
+    memcpy(about.file_digest, origin->file_digest, sizeof(about.file_digest));
+    if (origin->directory)
+        return mien_release_write(o->from, &about, o->out, err);
+    return mien_release_write_alone(&about, o->out, err);
 }
 
 /* A set stands in a directory of its own: pictures first, then what they are, then what they
@@ -217,7 +231,7 @@ static enum mien_status write_release(const struct set *set, const struct origin
 static enum mien_status write_set(struct set *set, const struct origin *origin,
                                   struct mien_err *err)
 {
-    char path[4096];
+    char path[MAX_PATH_BYTES];
     enum mien_status status = mien_dir_make(set->options->out, 0755, err);
 
     if (status == MIEN_OK)
@@ -252,7 +266,6 @@ static enum mien_status run(const struct generate_options *o, struct mien_err *e
         status = mien_tool_grid_write(&model.plan, set.grid, set.n_grid, o->grid, err);
     set_fini(&set);
     mien_tool_model_fini(&model);
-    origin_fini(&origin);
     return status;
 }
 
