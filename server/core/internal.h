@@ -67,6 +67,9 @@ struct mien_job_inputs {
     uint32_t group;
     uint32_t n;
     uint32_t peer[MIEN_SECAGG_MAX_MEMBERS];
+    uint32_t index[MIEN_SECAGG_MAX_MEMBERS];
+    uint8_t unit[MIEN_SECAGG_MAX_MEMBERS][32];
+    uint8_t *upload[MIEN_SECAGG_MAX_MEMBERS];         /* taken from the peers, freed when done */
     enum mien_status status[MIEN_SECAGG_MAX_MEMBERS]; /* out */
 };
 
@@ -79,8 +82,10 @@ struct mien_job {
     uint8_t coins[32];
     char reason[160];
     struct mien_job_inputs inputs;
-    bool any_session; /* RELEASE out: a session could be unmasked */
-    uint64_t version; /* RELEASE out */
+    struct mien_budget_answer budget; /* RESERVE out */
+    float metrics[MIEN_N_METRICS];    /* RELEASE out */
+    bool any_session;                 /* RELEASE out: a session could be unmasked */
+    uint64_t version;                 /* RELEASE out */
 };
 
 /* The model and what belongs to it. */
@@ -116,6 +121,7 @@ struct mien_coordinator {
     uint64_t deadline_ms;  /* of the phase */
     uint64_t enough_ms;    /* since when enough are waiting; 0: not */
     uint64_t next_open_ms; /* not before */
+    uint64_t answered_ms;  /* when held check-ins were last looked at */
     uint8_t coin_key[32];  /* secret, erased when the round ends */
     struct mien_group *groups;
     uint32_t n_groups;
@@ -176,7 +182,8 @@ void mien_core_grant_slots(struct mien_coordinator *c);
 void mien_core_input(struct mien_coordinator *c, uint32_t peer,
                      const struct mien_message_input_chunk *m);
 void mien_core_step_inputs(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_inputs_done(struct mien_coordinator *c, uint64_t now_ms);
+void mien_core_inputs_done(struct mien_coordinator *c);
+void mien_core_free_inputs(struct mien_coordinator *c);
 void mien_core_fixed(struct mien_coordinator *c, uint64_t now_ms);
 
 /* release.c: reserve, reveals, release */

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/* RELEASE's work: masks off, noise on, the average applied, the generator trained, the file made.
+ * And the model's state between releases. */
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+#include "common/base/mem.h"
+#include "common/base/secret.h"
+#include "common/base/text.h"
+#include "common/nn/model_file.h"
+#include "server/core/internal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t n_generator(const struct mien_coordinator *c)
+{
+    return c->layout.n_values - c->layout.n_d;
+}
+
+enum mien_status mien_core_state_new(struct mien_coordinator *c, struct mien_release_state *state)
+{
+    const uint64_t n = c->layout.n_values;
+    const bool adam = c->gtrainer != NULL;
+
+    state->values = mien_calloc(n, sizeof(float));
+    state->average = mien_calloc(n_generator(c), sizeof(float));
+    state->bytes = mien_calloc(n, 4);
+    state->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
+    state->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
+    if (state->values == NULL || state->average == NULL || state->bytes == NULL ||
+        (adam && (state->moments.first == NULL || state->moments.second == NULL)))
+        return MIEN_ENOMEM;
+    return MIEN_OK;
+}
+
+void mien_core_state_free(struct mien_coordinator *c, struct mien_release_state *state)
+{
+    (void)c;
+    mien_free(state->values);
+    mien_free(state->average);
+    mien_free(state->bytes);
+    mien_free(state->moments.first);
+    mien_free(state->moments.second);
+    *state = (struct mien_release_state){0};
+}
+
+static enum mien_status seal_state(struct mien_coordinator *c, struct mien_release_state *state)
+{
+    mien_model_to_bytes(state->values, c->layout.n_values, state->bytes);
+    return mien_digest((struct mien_span){state->bytes, 4 * c->layout.n_values}, state->hash);
+}
+
+/* The optimiser between rounds: steps (8, big-endian), then both moments of the generator's part
+ * as float32 little-endian. Empty when devices train the generator. */
+static enum mien_status encode_server_state(const struct mien_coordinator *c,
+                                            const struct mien_release_state *state,
+                                            struct mien_buf *out)
+{
+    const uint64_t n = n_generator(c);
+
+    if (c->gtrainer == NULL)
+        return MIEN_OK;
+    enum mien_status status = mien_buf_reserve(out, 8 + 8 * n);
+    if (status == MIEN_OK)
+        status = mien_buf_append_be64(out, state->moments.t);
+    if (status != MIEN_OK)
+        return status;
+    mien_model_to_bytes(state->moments.first + c->layout.n_d, n, out->data + out->len);
+    mien_model_to_bytes(state->moments.second + c->layout.n_d, n, out->data + out->len + 4 * n);
+    out->len += 8 * n;
+    return MIEN_OK;
+}
+
+enum mien_status mien_core_state_load(struct mien_coordinator *c)
+{
+    const uint64_t n = n_generator(c);
+    const struct mien_span kept = c->config.server_state;
+
+    memcpy(c->model.values, c->config.values, c->layout.n_values * sizeof(float));
+    memcpy(c->model.average, c->config.average, n * sizeof(float));
+    if (c->gtrainer != NULL && kept.len > 0) {
+        if (kept.len != 8 + 8 * n)
+            return MIEN_ECORRUPT;
+        c->model.moments.t = mien_load_be64(kept.data);
+        mien_model_from_bytes(kept.data + 8, n, c->model.moments.first + c->layout.n_d);
+        mien_model_from_bytes(kept.data + 8 + 4 * n, n, c->model.moments.second + c->layout.n_d);
+    }
+    return seal_state(c, &c->model);
+}
+
+/* Adds every session that can be unmasked to the noise that is in `total` already. */
+static enum mien_status unmask_all(struct mien_coordinator *c, struct mien_job *job)
+{
+    enum mien_status last = MIEN_ESTATE;
+
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        uint32_t blamed = UINT32_MAX;
+
+        if (c->groups[g].sum == NULL)
+            continue;
+        enum mien_status status = mien_secagg_sum_unmask(c->groups[g].sum, c->total, &blamed);
+        if (status == MIEN_OK)
+            job->any_session = true;
+        else
+            last = status;
+        if (blamed != UINT32_MAX)
+            (void)snprintf(job->reason, sizeof(job->reason),
+                           "member %u of session %u sent a wrong "
+                           "share",
+                           blamed, g);
+    }
+    return job->any_session ? MIEN_OK : last;
+}
+
+static enum mien_status train_generator(struct mien_coordinator *c)
+{
+    struct mien_rng_seeded *seeded = NULL;
+    uint8_t key[32];
+
+    if (c->gtrainer == NULL)
+        return MIEN_OK;
+    enum mien_status status = mien_rng_fill(&c->config.rng, key, sizeof(key));
+    if (status == MIEN_OK)
+        status = mien_rng_seeded_new_key(key, 0, &seeded);
+    if (status == MIEN_OK)
+        status = mien_gtrainer_run(c->gtrainer, c->next.values, &c->next.moments, seeded);
+    mien_rng_seeded_free(seeded);
+    return status;
+}
+
+/* next = served + server_rate average; the generator after it; the running average after that. */
+static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *job)
+{
+    const uint64_t n = c->layout.n_values;
+    struct mien_release_state *next = &c->next;
+    float *update = mien_calloc(c->params.n_update, sizeof(*update));
+
+    if (update == NULL)
+        return MIEN_ENOMEM;
+    mien_dequantise(&c->params, c->total, c->config.plan.cohort, update, job->metrics);
+    memcpy(next->values, c->model.values, n * sizeof(float));
+    memcpy(next->average, c->model.average, n_generator(c) * sizeof(float));
+    if (c->gtrainer != NULL) {
+        memcpy(next->moments.first, c->model.moments.first, n * sizeof(float));
+        memcpy(next->moments.second, c->model.moments.second, n * sizeof(float));
+        next->moments.t = c->model.moments.t;
+    }
+    const float rate = (float)c->config.plan.server_rate;
+    for (uint32_t i = 0; i < c->params.n_update; i++)
+        next->values[i] += rate * update[i];
+    mien_free(update);
+    enum mien_status status = train_generator(c);
+    mien_ema_step(next->average, next->values + c->layout.n_d, n_generator(c), c->config.plan.ema);
+    if (status == MIEN_OK && !mien_model_finite(next->values, n))
+        return MIEN_EINVAL;
+    return status == MIEN_OK ? seal_state(c, next) : status;
+}
+
+static enum mien_status encode_file(struct mien_coordinator *c, struct mien_buf *out)
+{
+    struct mien_buf plan = {0};
+    char round[24];
+    char epsilon[32];
+    char delta[32];
+    enum mien_status status = mien_base64url(mien_buf_span(&c->plan_bytes), &plan);
+
+    if (status == MIEN_OK)
+        status = mien_buf_append_u8(&plan, 0);
+    (void)snprintf(round, sizeof(round), "%" PRIu64, c->round.round);
+    (void)snprintf(epsilon, sizeof(epsilon), "%.9g", c->budget.after.epsilon);
+    (void)snprintf(delta, sizeof(delta), "%.9g", c->config.plan.delta);
+    if (status == MIEN_OK) {
+        const struct mien_safetensors_pair pairs[] = {
+            {MIEN_MODEL_FILE_PLAN, (const char *)plan.data},
+            {MIEN_MODEL_FILE_ROUND, round},
+            {MIEN_MODEL_FILE_EPSILON, epsilon},
+            {MIEN_MODEL_FILE_DELTA, delta},
+            {MIEN_MODEL_FILE_TRAINING,
+             c->config.simulated ? "simulated, not private" : "federated"},
+        };
+
+        status = mien_model_file_encode(&c->layout, c->next.values, c->next.average, pairs,
+                                        sizeof(pairs) / sizeof(pairs[0]), out);
+    }
+    mien_buf_fini(&plan);
+    return status;
+}
+
+static enum mien_status publish(struct mien_coordinator *c, struct mien_job *job)
+{
+    const struct mien_ledger *ledger = &c->config.ledger;
+    struct mien_buf file = {0};
+    struct mien_buf server_state = {0};
+    enum mien_status status = encode_file(c, &file);
+
+    if (status == MIEN_OK)
+        status = encode_server_state(c, &c->next, &server_state);
+    if (status == MIEN_OK) {
+        struct mien_ledger_release release = {.file = mien_buf_span(&file),
+                                              .server_state = mien_buf_span(&server_state)};
+
+        memcpy(release.model_hash, c->next.hash, 32);
+        status = ledger->publish(ledger->self, c->round, &release, &job->version, &job->err);
+    }
+    mien_buf_fini(&file);
+    mien_buf_fini(&server_state);
+    return status;
+}
+
+void mien_core_run_release(struct mien_coordinator *c, struct mien_job *job)
+{
+    job->any_session = false;
+    job->status = unmask_all(c, job);
+    if (job->status != MIEN_OK)
+        return;
+    job->status = make_next(c, job);
+    mien_wipe(c->total, c->params.dim * sizeof(*c->total));
+    if (job->status == MIEN_EINVAL) {
+        /* Numbers that are not finite are no model: the charge is spent, nothing is released. */
+        job->any_session = false;
+        return;
+    }
+    if (job->status == MIEN_OK)
+        job->status = publish(c, job);
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From held check-ins to a round: the opening rule, coins, assignments, transfers, READY. */
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+#include "common/base/secret.h"
+#include "server/core/internal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* Payload of one CHUNK: the frame with its header stays under 64 KiB. */
+#define CHUNK_BYTES 60000
+
+/* The coin of a unit: PRF(K_round, unit) < q, the PRF being HKDF-SHA256. */
+static bool is_drawn(const struct mien_coordinator *c, const uint8_t unit[32])
+{
+    static const uint8_t label[] = "mien coin v1";
+    uint8_t bytes[8];
+
+    if (c->config.plan.rate >= 1.0)
+        return true;
+    if (mien_hkdf((struct mien_span){c->coin_key, sizeof(c->coin_key)},
+                  (struct mien_span){label, sizeof(label) - 1}, (struct mien_span){unit, 32}, bytes,
+                  sizeof(bytes)) != MIEN_OK)
+        return false;
+    /* 53 bits as a number in [0, 1): q is a double itself. */
+    return (double)(mien_load_be64(bytes) >> 11) * 0x1p-53 < c->config.plan.rate;
+}
+
+/* Another device of this unit is in the round. */
+static bool unit_is_in(const struct mien_coordinator *c, uint32_t peer)
+{
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        const struct mien_peer *p = &c->peers[i];
+
+        if (i != peer && p->used && p->part != MIEN_PART_NONE &&
+            memcmp(p->identity.unit_digest, c->peers[peer].identity.unit_digest, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
+{
+    struct mien_message m = {.type = MIEN_FRAME_ASSIGN};
+    struct mien_message_assign *a = &m.assign;
+    uint8_t statement[MIEN_MESSAGE_ASSIGN_STATEMENT_BYTES];
+
+    a->round = c->round.round;
+    a->attempt = c->round.attempt;
+    memcpy(a->plan_hash, c->plan_hash, 32);
+    a->plan_bytes = (uint32_t)c->plan_bytes.len;
+    memcpy(a->model_hash, c->model.hash, 32);
+    a->model_bytes = 4 * c->layout.n_values;
+    a->model_version = c->version;
+    a->report_by_ms = (uint32_t)(c->deadline_ms - now_ms);
+    a->mark = (struct mien_message_mark){.epoch = c->mark.epoch, .seq = c->mark.seq};
+    memcpy(a->mark.head, c->mark.head, 32);
+    mien_message_assign_statement(c->config.run_id, a, statement);
+    if (mien_ed25519_sign(c->config.signing_seed, (struct mien_span){statement, sizeof(statement)},
+                          a->signature) != MIEN_OK)
+        return;
+    c->peers[peer].waiting = false;
+    c->peers[peer].part = MIEN_PART_ASSIGNED;
+    c->counts.assigned++;
+    mien_core_send(c, peer, &m);
+}
+
+void mien_core_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
+{
+    struct mien_peer *p = &c->peers[peer];
+
+    /* A device that checks in is in no round any more, whatever we thought. */
+    if (p->part != MIEN_PART_NONE)
+        mien_core_drop_part(c, peer);
+    p->waiting = true;
+    p->waiting_since_ms = now_ms;
+    /* Late, but with half of the time left: the same coin decides. */
+    const uint64_t half_ms = (uint64_t)c->config.plan.deadline_s * 500;
+    if (c->phase == MIEN_PHASE_COLLECT && now_ms + half_ms <= c->deadline_ms && !c->draining &&
+        is_drawn(c, p->identity.unit_digest) && !unit_is_in(c, peer)) {
+        c->counts.drawn++;
+        assign(c, now_ms, peer);
+    }
+}
+
+/* Units whose check-ins are held: N_t of the opening rule, counted before any coin. */
+static uint32_t count_units(const struct mien_coordinator *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        bool first = c->peers[i].used && c->peers[i].waiting;
+
+        /* Only units with several devices meet themselves; they are few. */
+        for (uint32_t j = 0; j < i && first && c->n_peers <= 256; j++)
+            first = !(c->peers[j].used && c->peers[j].waiting &&
+                      memcmp(c->peers[j].identity.unit_digest, c->peers[i].identity.unit_digest,
+                             32) == 0);
+        n += first;
+    }
+    return n;
+}
+
+/* q N_t (1 - drop-out) - 6 sqrt(q N_t) >= min_reports: with that many, a cohort below min_reports
+ * is a six-sigma event, so that opening says nothing about anybody's coin. Unsampled there is no
+ * coin and no deviation. */
+static bool enough_units(const struct mien_coordinator *c, uint32_t n_units)
+{
+    const struct mien_plan *plan = &c->config.plan;
+    const double drawn = plan->rate * (double)n_units;
+    const double spread = plan->rate < 1.0 ? 6.0 * sqrt(drawn) : 0.0;
+
+    return drawn * (1.0 - plan->drop_out) - spread >= (double)plan->min_reports;
+}
+
+void mien_core_try_open(struct mien_coordinator *c, uint64_t now_ms)
+{
+    const uint32_t n_units = count_units(c);
+    const double expected = c->config.plan.rate * (double)n_units;
+
+    if (!enough_units(c, n_units)) {
+        c->enough_ms = 0;
+        return;
+    }
+    if (now_ms < c->next_open_ms)
+        return;
+    c->next_open_ms = 0;
+    if (c->enough_ms == 0)
+        c->enough_ms = now_ms == 0 ? 1 : now_ms;
+    if (expected < (double)c->config.plan.cohort &&
+        now_ms < c->enough_ms + c->config.limits.gather_ms)
+        return;
+    uint8_t committed[13 + 32] = "mien coins v1";
+    if (mien_rng_fill(&c->config.rng, c->coin_key, sizeof(c->coin_key)) != MIEN_OK)
+        return;
+    memcpy(committed + 13, c->coin_key, 32);
+    enum mien_status status =
+        mien_digest((struct mien_span){committed, sizeof(committed)}, c->job.coins);
+    mien_wipe(committed, sizeof(committed));
+    if (status != MIEN_OK)
+        return;
+    c->phase = MIEN_PHASE_OPENING;
+    c->started_ms = now_ms;
+    c->enough_ms = 0;
+    c->counts = (struct mien_ledger_counts){0};
+    mien_core_start_job(c, MIEN_JOB_OPEN);
+}
+
+void mien_core_opened(struct mien_coordinator *c, uint64_t now_ms)
+{
+    c->phase = MIEN_PHASE_COLLECT;
+    c->deadline_ms = now_ms + (uint64_t)c->config.plan.deadline_s * 1000;
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        const struct mien_peer *p = &c->peers[i];
+
+        if (!p->used || !p->waiting || unit_is_in(c, i) || !is_drawn(c, p->identity.unit_digest))
+            continue;
+        c->counts.drawn++;
+        assign(c, now_ms, i);
+    }
+    mien_core_log(c, MIEN_INFO, "round.open round=%" PRIu64 " attempt=%u n_drawn=%u",
+                  c->round.round, c->round.attempt, c->counts.drawn);
+}
+
+void mien_core_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m)
+{
+    struct mien_peer *p = &c->peers[peer];
+    const bool plan = m->what == MIEN_MESSAGE_PLAN;
+    const uint64_t total = plan ? c->plan_bytes.len : 4 * c->layout.n_values;
+
+    if (p->part == MIEN_PART_NONE)
+        return; /* its round has ended meanwhile */
+    if (p->part != MIEN_PART_ASSIGNED || p->what != 0 || m->offset >= total ||
+        memcmp(m->hash, plan ? c->plan_hash : c->model.hash, 32) != 0) {
+        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
+                         "GET: not assigned, another hash or offset");
+        return;
+    }
+    p->what = m->what;
+    p->offset = m->offset;
+}
+
+bool mien_coordinator_has_chunk(const struct mien_coordinator *c, uint32_t peer)
+{
+    return peer < c->n_peers && c->peers[peer].used && c->peers[peer].what != 0;
+}
+
+void mien_coordinator_send_chunk(struct mien_coordinator *c, uint32_t peer)
+{
+    if (!mien_coordinator_has_chunk(c, peer))
+        return;
+    struct mien_peer *p = &c->peers[peer];
+    const bool plan = p->what == MIEN_MESSAGE_PLAN;
+    const uint8_t *bytes = plan ? c->plan_bytes.data : c->model.bytes;
+    struct mien_message m = {.type = MIEN_FRAME_CHUNK};
+
+    m.chunk.what = p->what;
+    m.chunk.offset = p->offset;
+    m.chunk.total = plan ? c->plan_bytes.len : 4 * c->layout.n_values;
+    m.chunk.data.data = bytes + p->offset;
+    m.chunk.data.len = m.chunk.total - p->offset;
+    if (m.chunk.data.len > CHUNK_BYTES)
+        m.chunk.data.len = CHUNK_BYTES;
+    p->offset += m.chunk.data.len;
+    if (p->offset == m.chunk.total)
+        p->what = 0;
+    mien_core_send(c, peer, &m);
+}
+
+void mien_core_ready(struct mien_coordinator *c, uint32_t peer, const struct mien_message_ready *m)
+{
+    struct mien_peer *p = &c->peers[peer];
+
+    if (p->part == MIEN_PART_NONE)
+        return; /* too late: it will be told, or was */
+    if (p->part != MIEN_PART_ASSIGNED || m->round != c->round.round ||
+        c->phase != MIEN_PHASE_COLLECT) {
+        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "READY for round %" PRIu64,
+                         m->round);
+        return;
+    }
+    p->part = MIEN_PART_READY;
+    c->counts.reported++;
+}
+
+void mien_core_collect(struct mien_coordinator *c, uint64_t now_ms)
+{
+    uint32_t n_training = 0;
+    uint32_t n_ready = 0;
+
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        n_training += c->peers[i].used && c->peers[i].part == MIEN_PART_ASSIGNED;
+        n_ready += c->peers[i].used && c->peers[i].part == MIEN_PART_READY;
+    }
+    /* Sampled, nobody's inclusion may depend on when others are done or gone: only when every
+     * device that was assigned is ready does ending early change nothing. */
+    const bool sampled = c->config.plan.rate < 1.0;
+    const bool all_in = n_training == 0 && (!sampled || n_ready == c->counts.assigned);
+    if (now_ms < c->deadline_ms && !(all_in && c->counts.assigned > 0))
+        return;
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        if (c->peers[i].used && c->peers[i].part == MIEN_PART_ASSIGNED) {
+            mien_core_drop_part(c, i);
+            mien_core_come_back(c, i, MIEN_MESSAGE_ROUND_CLOSED);
+        }
+    }
+    if (n_ready < c->config.plan.min_reports || n_ready < c->config.plan.group_min) {
+        mien_core_abandon(c, "%u devices are ready, %u are needed", n_ready,
+                          c->config.plan.min_reports);
+        return;
+    }
+    mien_core_form_groups(c, now_ms);
+}

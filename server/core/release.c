@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* After the survivors are fixed: RESERVE, reveals, release. */
+#include "server/core/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void ask_for_reveals(struct mien_coordinator *c, struct mien_group *g)
+{
+    struct mien_message m = {.type = MIEN_FRAME_SURVIVORS};
+
+    memcpy(m.survivors.session_id, mien_secagg_sum_session_id(g->sum), 32);
+    m.survivors.n = g->session.n;
+    memcpy(m.survivors.bitmap, g->bitmap, sizeof(m.survivors.bitmap));
+    memcpy(m.survivors.root, g->root, 32);
+    g->asked = true;
+    for (uint32_t i = 0; i < g->session.n; i++) {
+        const uint32_t peer = g->member[i];
+
+        if (peer == UINT32_MAX)
+            continue;
+        if (!mien_bitmap_has(g->bitmap, i)) {
+            mien_core_drop_part(c, peer);
+            mien_core_come_back(c, peer, MIEN_MESSAGE_DROPPED);
+            continue;
+        }
+        c->peers[peer].survivor = true;
+        c->peers[peer].did = false;
+        c->peers[peer].next_part = 0;
+        mien_core_send(c, peer, &m);
+    }
+}
+
+void mien_core_reserved(struct mien_coordinator *c, uint64_t now_ms)
+{
+    c->budget = c->job.budget;
+    if (c->job.status == MIEN_EPOLICY) {
+        c->exhausted = true;
+        mien_core_log(c, MIEN_ERROR, "budget.refused round=%" PRIu64 " why=\"%s\"", c->round.round,
+                      mien_err_text(&c->job.err, c->job.status));
+        mien_core_abandon(c, "%.140s", mien_err_text(&c->job.err, c->job.status));
+        return;
+    }
+    c->phase = MIEN_PHASE_REVEALS;
+    c->deadline_ms = now_ms + c->config.limits.step_ms;
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        if (c->groups[g].sum != NULL)
+            ask_for_reveals(c, &c->groups[g]);
+    }
+}
+
+void mien_core_reveal(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_reveal *m)
+{
+    if (c->phase != MIEN_PHASE_REVEALS)
+        return; /* enough have come without it */
+    struct mien_group *g = mien_core_group_of(c, peer, m->session_id);
+    struct mien_peer *p = &c->peers[peer];
+    if (g == NULL)
+        return;
+    if (m->part != p->next_part || p->did) {
+        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL: part %u, expected %u",
+                         m->part, p->next_part);
+        return;
+    }
+    p->next_part++;
+    for (size_t i = 0; i < m->n_entries; i++) {
+        const struct mien_message_reveal_entry *e = &m->entries[i];
+        enum mien_status status =
+            mien_secagg_sum_reveal(g->sum, p->index, e->index, e->kind == MIEN_MESSAGE_SELF_MASK,
+                                   (struct mien_span){e->share, e->len});
+
+        if (status != MIEN_OK) {
+            mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL for member %u: %s",
+                             e->index, mien_status_text(status));
+            return;
+        }
+    }
+    p->did = m->part + 1 == m->n_parts;
+}
+
+void mien_core_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
+{
+    bool all = true;
+    bool any = false;
+
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        const struct mien_peer *p = &c->peers[i];
+
+        all = all && !(p->used && p->part == MIEN_PART_MEMBER && !p->did);
+    }
+    if (!all && now_ms < c->deadline_ms)
+        return;
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        struct mien_group *group = &c->groups[g];
+
+        if (group->sum == NULL)
+            continue;
+        if (mien_secagg_sum_ready(group->sum))
+            any = true;
+        else
+            mien_core_drop_group(c, g, "too few revealed shares: left out for good");
+    }
+    if (!any) {
+        mien_core_abandon(c, "no session could be unmasked; the charge stays");
+        return;
+    }
+    c->phase = MIEN_PHASE_RELEASING;
+    mien_core_start_job(c, MIEN_JOB_RELEASE);
+}
+
+void mien_core_released(struct mien_coordinator *c, uint64_t now_ms)
+{
+    if (!c->job.any_session) {
+        mien_core_abandon(c, "no session could be unmasked (%s); the charge stays",
+                          mien_status_text(c->job.status));
+        return;
+    }
+    struct mien_release_state served = c->model;
+    c->model = c->next;
+    c->next = served;
+    c->version = c->job.version;
+    memcpy(c->metrics, c->job.metrics, sizeof(c->metrics));
+    c->n_released++;
+    mien_core_log(c, MIEN_INFO,
+                  "round.released round=%" PRIu64 " version=%" PRIu64
+                  " n_survived=%u epsilon=%.4g epsilon_witness=%.4g ms=%" PRIu64,
+                  c->round.round, c->version, c->counts.survived, c->budget.after.epsilon,
+                  c->budget.after.epsilon_witness, now_ms - c->started_ms);
+}
