@@ -120,21 +120,26 @@ static const mien_real *value_of(const struct mien_exec *exec, mien_ref ref)
 static void compute_conv(struct mien_exec *exec, const struct mien_node *node, const mien_real *a,
                          const mien_real *b, mien_real *out)
 {
-    const struct mien_shape first = mien_graph_shape(exec->graph, node->in[0]);
-    const struct mien_shape second = mien_graph_shape(exec->graph, node->in[1]);
+    const struct mien_conv_shapes shapes = mien_graph_conv_shapes(exec->graph, node);
 
-    if (node->op == MIEN_OP_CONV) {
-        const struct mien_conv_shapes shapes = {first, second, node->shape, node->conv};
-
+    switch (node->op) {
+    case MIEN_OP_CONV:
         mien_kernel_conv(&shapes, a, b, out, exec->scratch);
-    } else if (node->op == MIEN_OP_CONV_INPUT_GRAD) {
-        const struct mien_conv_shapes shapes = {node->shape, second, first, node->conv};
-
+        break;
+    case MIEN_OP_CONV_INPUT_GRAD:
         mien_kernel_conv_input_grad(&shapes, a, b, out, exec->scratch);
-    } else {
-        const struct mien_conv_shapes shapes = {first, node->shape, second, node->conv};
-
+        break;
+    case MIEN_OP_CONV_WEIGHT_GRAD:
         mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->scratch);
+        break;
+    case MIEN_OP_UPCONV:
+        mien_kernel_upconv(&shapes, a, b, out, exec->scratch);
+        break;
+    case MIEN_OP_UPCONV_INPUT_GRAD:
+        mien_kernel_upconv_input_grad(&shapes, a, b, out, exec->scratch);
+        break;
+    default:
+        mien_kernel_upconv_weight_grad(&shapes, a, b, out, exec->scratch);
     }
 }
 
@@ -166,6 +171,9 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
     case MIEN_OP_CONV:
     case MIEN_OP_CONV_INPUT_GRAD:
     case MIEN_OP_CONV_WEIGHT_GRAD:
+    case MIEN_OP_UPCONV:
+    case MIEN_OP_UPCONV_INPUT_GRAD:
+    case MIEN_OP_UPCONV_WEIGHT_GRAD:
         compute_conv(exec, node, a, b, out);
         break;
     case MIEN_OP_UPSAMPLE:

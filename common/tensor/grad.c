@@ -151,6 +151,31 @@ static struct adjoints conv_weight_grad_rule(const struct rule_args *r)
     };
 }
 
+/* The same three again, for upsampled pictures: upconv(x, w) is linear in x and in w. */
+static struct adjoints upconv_rule(const struct rule_args *r)
+{
+    return (struct adjoints){
+        mien_upconv_input_grad(r->graph, r->dy, r->b, r->shape_a),
+        mien_upconv_weight_grad(r->graph, r->a, r->dy, r->shape_b),
+    };
+}
+
+static struct adjoints upconv_input_grad_rule(const struct rule_args *r)
+{
+    return (struct adjoints){
+        mien_upconv(r->graph, r->dy, r->b),
+        mien_upconv_weight_grad(r->graph, r->dy, r->a, r->shape_b),
+    };
+}
+
+static struct adjoints upconv_weight_grad_rule(const struct rule_args *r)
+{
+    return (struct adjoints){
+        mien_upconv_input_grad(r->graph, r->b, r->dy, r->shape_a),
+        mien_upconv(r->graph, r->a, r->dy),
+    };
+}
+
 static struct adjoints slice_rule(const struct rule_args *r)
 {
     uint32_t axis = r->node.flags;
@@ -213,6 +238,12 @@ static struct adjoints apply_rule(const struct rule_args *r)
         return conv_input_grad_rule(r);
     case MIEN_OP_CONV_WEIGHT_GRAD:
         return conv_weight_grad_rule(r);
+    case MIEN_OP_UPCONV:
+        return upconv_rule(r);
+    case MIEN_OP_UPCONV_INPUT_GRAD:
+        return upconv_input_grad_rule(r);
+    case MIEN_OP_UPCONV_WEIGHT_GRAD:
+        return upconv_weight_grad_rule(r);
     case MIEN_OP_UPSAMPLE:
         return one(mien_sum_pool(r->graph, r->dy));
     case MIEN_OP_SUM_POOL:

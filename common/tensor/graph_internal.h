@@ -14,8 +14,25 @@ mien_ref mien_graph_append(struct mien_graph *graph, const struct mien_node *nod
 mien_ref mien_graph_fail(struct mien_graph *graph, enum mien_status status, const char *op,
                          const char *why);
 
-/* Output height or width of a convolution, 0 when the kernel does not fit. */
-uint32_t mien_conv_extent(uint32_t in, uint32_t kernel, uint32_t stride, uint64_t padding);
+/* Shapes of a convolution y = conv(x, w), whichever of the three is computed. */
+struct mien_conv_shapes {
+    struct mien_shape x;
+    struct mien_shape w;
+    struct mien_shape y;
+    struct mien_conv conv;
+};
+
+/* Of a node whose op is one of the convolutions. */
+struct mien_conv_shapes mien_graph_conv_shapes(const struct mien_graph *graph,
+                                               const struct mien_node *node);
+
+/* The convolution of x [n, h, w, c], upsampled, with w [3, 3, c, o]: [n, 2h, 2w, o], and its two
+ * adjoints. mien_conv2d makes it where it fits. */
+mien_ref mien_upconv(struct mien_graph *graph, mien_ref x, mien_ref w);
+mien_ref mien_upconv_input_grad(struct mien_graph *graph, mien_ref y, mien_ref w,
+                                struct mien_shape x_shape);
+mien_ref mien_upconv_weight_grad(struct mien_graph *graph, mien_ref x, mien_ref y,
+                                 struct mien_shape w_shape);
 
 /* Whether `number` of this CONSTANT is what an op would absorb. */
 bool mien_is_constant(const struct mien_graph *graph, mien_ref ref, double number);

@@ -9,7 +9,7 @@
 #define MIEN_TENSOR_KERNELS_H
 
 #include "common/base/real.h"
-#include "common/tensor/graph.h"
+#include "common/tensor/graph_internal.h"
 
 /* out = a op b; shapes as in graph.h (b broadcasts to a). */
 void mien_kernel_binary(enum mien_op op, const mien_real *a, const struct mien_shape *shape_a,
@@ -31,14 +31,6 @@ void mien_kernel_broadcast(const mien_real *x, const struct mien_shape *from,
 void mien_kernel_matmul(const struct mien_node *node, const mien_real *a,
                         const struct mien_shape *shape_a, const mien_real *b, mien_real *out);
 
-/* Shapes of a convolution y = conv(x, w), whichever of the three is computed. */
-struct mien_conv_shapes {
-    struct mien_shape x;
-    struct mien_shape w;
-    struct mien_shape y;
-    struct mien_conv conv;
-};
-
 /* Elements of scratch space that the three kernels below need. */
 uint64_t mien_kernel_conv_scratch(const struct mien_conv_shapes *shapes);
 
@@ -48,6 +40,16 @@ void mien_kernel_conv_input_grad(const struct mien_conv_shapes *shapes, const mi
                                  const mien_real *w, mien_real *x, mien_real *scratch);
 void mien_kernel_conv_weight_grad(const struct mien_conv_shapes *shapes, const mien_real *x,
                                   const mien_real *y, mien_real *w, mien_real *scratch);
+
+/* The same for convolutions of upsampled pictures. */
+uint64_t mien_kernel_upconv_scratch(const struct mien_conv_shapes *shapes);
+
+void mien_kernel_upconv(const struct mien_conv_shapes *shapes, const mien_real *x,
+                        const mien_real *w, mien_real *y, mien_real *scratch);
+void mien_kernel_upconv_input_grad(const struct mien_conv_shapes *shapes, const mien_real *y,
+                                   const mien_real *w, mien_real *x, mien_real *scratch);
+void mien_kernel_upconv_weight_grad(const struct mien_conv_shapes *shapes, const mien_real *x,
+                                    const mien_real *y, mien_real *w, mien_real *scratch);
 
 /* x [n, h, w, c] to [n, 2h, 2w, c], and back by sums; `small` is the shape of the smaller side. */
 void mien_kernel_upsample(const mien_real *x, const struct mien_shape *small, mien_real *out);

@@ -145,17 +145,14 @@ static void find_place(struct planner *p, mien_ref n)
         p->plan->n_elements = at + len;
 }
 
-static struct mien_conv_shapes conv_shapes(const struct mien_graph *graph, mien_ref n)
+static uint64_t scratch_of(const struct mien_graph *graph, const struct mien_node *node)
 {
-    const struct mien_node *node = mien_graph_node(graph, n);
-    struct mien_shape first = mien_graph_shape(graph, node->in[0]);
-    struct mien_shape second = mien_graph_shape(graph, node->in[1]);
+    if (node->op < MIEN_OP_CONV || node->op > MIEN_OP_UPCONV_WEIGHT_GRAD)
+        return 0;
+    const struct mien_conv_shapes shapes = mien_graph_conv_shapes(graph, node);
 
-    if (node->op == MIEN_OP_CONV)
-        return (struct mien_conv_shapes){first, second, node->shape, node->conv};
-    if (node->op == MIEN_OP_CONV_INPUT_GRAD)
-        return (struct mien_conv_shapes){node->shape, second, first, node->conv};
-    return (struct mien_conv_shapes){first, node->shape, second, node->conv};
+    return node->op < MIEN_OP_UPCONV ? mien_kernel_conv_scratch(&shapes)
+                                     : mien_kernel_upconv_scratch(&shapes);
 }
 
 static void assign_places(struct planner *p)
@@ -166,19 +163,15 @@ static void assign_places(struct planner *p)
     for (uint32_t pass = 0; pass < 2; pass++) {
         for (uint32_t step = 0; step < plan->n_steps; step++) {
             mien_ref n = plan->order[step];
-            enum mien_op op = mien_graph_node(p->graph, n)->op;
+            const struct mien_node *node = mien_graph_node(p->graph, n);
 
-            if ((op == MIEN_OP_CONSTANT) != (pass == 0))
+            if ((node->op == MIEN_OP_CONSTANT) != (pass == 0))
                 continue;
             if (pass == 1)
                 release_dead(p, step);
             if (!take_over(p, step, n))
                 find_place(p, n);
-            if (op >= MIEN_OP_CONV && op <= MIEN_OP_CONV_WEIGHT_GRAD) {
-                struct mien_conv_shapes shapes = conv_shapes(p->graph, n);
-
-                plan->n_scratch = mien_max_size(plan->n_scratch, mien_kernel_conv_scratch(&shapes));
-            }
+            plan->n_scratch = mien_max_size(plan->n_scratch, scratch_of(p->graph, node));
         }
     }
 }

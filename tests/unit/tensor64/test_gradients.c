@@ -180,6 +180,11 @@ static mien_ref build_conv_weight_grad(struct mien_graph *g, mien_ref a, mien_re
     return mien_tanh(g, mien_scale(g, w, 0.1));
 }
 
+static mien_ref build_upconv(struct mien_graph *g, mien_ref a, mien_ref b)
+{
+    return mien_tanh(g, mien_conv2d(g, mien_upsample(g, a), b, &same3));
+}
+
 static mien_ref build_upsample(struct mien_graph *g, mien_ref a, mien_ref b)
 {
     (void)b;
@@ -251,6 +256,7 @@ static const struct op_case cases[] = {
      {4, {2, 3, 3, 3}},
      build_conv_weight_grad,
      -.7},
+    {"convolution, upsampled", {4, {2, 2, 3, 2}}, {4, {3, 3, 2, 3}}, build_upconv, -0.3},
     {"upsample", {4, {2, 2, 3, 2}}, {0, {0}}, build_upsample, -0.7},
     {"sum pool", {4, {1, 4, 2, 3}}, {0, {0}}, build_sum_pool, -0.7},
     {"slice", {2, {3, 4}}, {0, {0}}, build_slice, -0.7},
