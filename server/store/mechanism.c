@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/mechanism.h"
 
-#include "common/base/mem.h"
-#include "common/nn/model.h"
-#include "common/secagg/params.h"
 #include "common/wire/plan_codec.h"
+#include "common/wire/vector.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Above it an integer sigma and its product with a count are no longer exact in a double. */
 #define SIGMA_MAX 9007199254740992.0 /* 2^53 */
-
-static enum mien_status bounds_of(const struct mien_plan *plan, struct mien_secagg_params *out,
-                                  struct mien_err *err)
-{
-    struct mien_layout *layout = mien_calloc(1, sizeof(*layout));
-    enum mien_status status;
-
-    if (layout == NULL)
-        return mien_err_set(err, MIEN_ENOMEM, "no memory for the networks' layout");
-    status = mien_layout_init(layout, plan, err);
-    if (status == MIEN_OK)
-        status = mien_secagg_params_init(out, mien_layout_n_shared(layout, plan), plan->clip,
-                                         plan->group_max, plan->bits, err);
-    mien_free(layout);
-    return status;
-}
 
 enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mien_entry_plan *out,
                                         struct mien_err *err)
@@ -35,7 +17,7 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
     struct mien_entry_plan entry = {0};
     bool sampled = plan->sampling == MIEN_PLAN_POISSON;
     double sigma;
-    enum mien_status status = bounds_of(plan, &params, err);
+    enum mien_status status = mien_secagg_params_of_plan(plan, &params, err);
 
     if (status != MIEN_OK)
         return status;

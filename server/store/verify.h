@@ -19,24 +19,40 @@
 struct mien_verify {
     uint64_t n_entries;
     uint64_t n_models;
-    uint64_t n_releases; /* charged */
     struct mien_store_mark mark;
     struct mien_entry_plan plan; /* the last */
+    uint64_t n_sampled;          /* releases charged as the plan samples */
+    uint64_t n_unsampled;        /* releases charged with q = 1 */
     struct mien_dp_cost cost;    /* recomputed from the entries alone */
     size_t n_problems;
     char *problems[MIEN_VERIFY_MAX_PROBLEMS]; /* sentences, in the order of the ledger */
 };
 
 /* Walks the ledger (heads, signatures, order of entries, private digests), the anchor and the model
- * files of a state directory.
+ * files (their digests, H(model), the plan inside) of a state directory.
  *
- *   db_path  the ledger or a consistent copy of it; opened read-only
- *   dir      the state directory, for anchor and models
+ *   db_path  the ledger, under the directory's lock, or a copy of it
+ *   anchor   as read before the copy was made; NULL to read DIR/anchor
  *   out      given: end it with mien_verify_fini. What is wrong is in `problems`, not a status.
  *   errors   MIEN_ENOTFOUND  no ledger; MIEN_ENOMEM; MIEN_EBUSY
  */
 MIEN_CHECK enum mien_status mien_verify_state(const char *dir, const char *db_path,
+                                              const struct mien_store_mark *anchor,
                                               struct mien_verify *out, struct mien_err *err);
+
+/* Checks a release: its signature, the epsilon it claims from the constants it names,
+ * metadata.jsonl and the digest of every picture that it lists.
+ *
+ *   dir     of the set, with release.json
+ *   out     as above; n_entries and mark stay zero
+ *   errors  MIEN_ENOTFOUND  no release.json; MIEN_ENOMEM, MIEN_EIO
+ */
+MIEN_CHECK enum mien_status mien_verify_release(const char *dir, struct mien_verify *out,
+                                                struct mien_err *err);
+
+/* Adds a problem.  errors  MIEN_ENOMEM */
+MIEN_CHECK enum mien_status mien_verify_problem(struct mien_verify *verify, const char *fmt, ...)
+    MIEN_PRINTF(2, 3);
 
 void mien_verify_fini(struct mien_verify *verify);
 

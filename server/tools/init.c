@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mien init: makes a state directory. */
+#include "common/base/mem.h"
+#include "server/store/statedir.h"
+#include "server/tools/tools.h"
+
+#include <stdio.h>
+
+struct init_options {
+    const char *preset;
+    const char *host;
+    uint64_t port;
+    struct mien_option_list set;
+};
+
+static enum mien_status configure(const struct init_options *options, struct mien_config *config,
+                                  struct mien_err *err)
+{
+    char port[24];
+    enum mien_status status = mien_config_init(options->preset, config, err);
+
+    if (status == MIEN_OK && options->host != NULL)
+        status = mien_config_set(config, "listen.host", options->host, err);
+    if (status == MIEN_OK && options->port != 0) {
+        (void)snprintf(port, sizeof(port), "%llu", (unsigned long long)options->port);
+        status = mien_config_set(config, "listen.port", port, err);
+    }
+    for (size_t i = 0; status == MIEN_OK && i < options->set.n; i++)
+        status = mien_config_set_pair(config, options->set.values[i], err);
+    return status;
+}
+
+static enum mien_status run(const char *dir, const struct init_options *options,
+                            struct mien_err *err)
+{
+    struct mien_config *config = mien_calloc(1, sizeof(*config));
+    struct mien_rng rng = mien_rng_system();
+    enum mien_status status;
+
+    if (config == NULL)
+        return MIEN_ENOMEM;
+    status = configure(options, config, err);
+    if (status == MIEN_OK)
+        status = mien_statedir_create(dir, config, &rng, err);
+    if (status == MIEN_OK) {
+        (void)fprintf(stderr, "%s is ready: plan %s, %s:%u for devices, %s.\n", dir, config->preset,
+                      config->host, config->port,
+                      config->plan.noise_multiplier > 0.0 ? "noise is on"
+                                                          : "NO NOISE: nothing is private");
+        (void)fprintf(stderr, "Next: mien token %s, then mien-coordinator %s\n", dir, dir);
+    }
+    mien_free(config);
+    return status;
+}
+
+int mien_tool_init(int argc, char **argv)
+{
+    struct init_options o = {.preset = "demo"};
+    const struct mien_option options[] = {
+        {"--preset", MIEN_OPTION_TEXT, &o.preset, "NAME",
+         "demo, faces16, faces32, faces32-large, faces64 or digits28 (default demo)"},
+        {"--host", MIEN_OPTION_TEXT, &o.host, "HOST",
+         "name or address that devices connect to (default 127.0.0.1)"},
+        {"--port", MIEN_OPTION_NUMBER, &o.port, "N",
+         "for devices; enrolment is at N + 1 (default 7443)"},
+        {"--set", MIEN_OPTION_LIST, &o.set, "SECTION.KEY=VALUE",
+         "sets a key of mien.conf, may be repeated"},
+    };
+    const struct mien_command command = {
+        .name = "mien init",
+        .synopsis = "DIR [--preset NAME] [--host HOST] [--port N] [--set SECTION.KEY=VALUE]...",
+        .about = "Makes a coordinator's state directory: configuration, keys, start model, ledger.",
+        .options = options,
+        .n_options = sizeof(options) / sizeof(options[0]),
+        .min_operands = 1,
+        .max_operands = 1,
+    };
+    const char *operands[1];
+    struct mien_err err = {0};
+    bool done = false;
+    enum mien_status status = mien_options_parse(&command, argc, argv, operands, &done, &err);
+
+    if (status == MIEN_OK && !done)
+        status = run(operands[0], &o, &err);
+    return mien_command_end(&command, status, &err);
+}
