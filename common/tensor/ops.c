@@ -44,7 +44,7 @@ mien_ref mien_add(struct mien_graph *graph, mien_ref a, mien_ref b)
         struct mien_shape sa = mien_graph_shape(graph, a);
         struct mien_shape sb = mien_graph_shape(graph, b);
 
-        if (mien_is_constant(graph, b, 0.0))
+        if (mien_is_constant(graph, b, 0.0) && broadcasts(&sb, &sa))
             return a;
         if (mien_is_constant(graph, a, 0.0) && mien_shape_equal(&sa, &sb))
             return b;
@@ -63,7 +63,7 @@ mien_ref mien_multiply(struct mien_graph *graph, mien_ref a, mien_ref b)
         const struct mien_node *na = mien_graph_node(graph, a);
         const struct mien_node *nb = mien_graph_node(graph, b);
 
-        if (nb->op == MIEN_OP_CONSTANT)
+        if (nb->op == MIEN_OP_CONSTANT && broadcasts(&nb->shape, &na->shape))
             return mien_scale(graph, a, nb->number);
         if (na->op == MIEN_OP_CONSTANT && mien_shape_equal(&na->shape, &nb->shape))
             return mien_scale(graph, b, na->number);
@@ -165,10 +165,10 @@ mien_ref mien_sum_to(struct mien_graph *graph, mien_ref x, struct mien_shape sha
     struct mien_shape from = mien_graph_shape(graph, x);
     if (mien_shape_equal(&from, &shape))
         return x;
-    if (mien_shape_count(&from) == mien_shape_count(&shape))
-        return mien_reshape(graph, x, shape);
     if (!broadcasts(&shape, &from))
         return mien_graph_fail(graph, MIEN_EINVAL, "sum", "the shapes do not agree");
+    if (mien_shape_count(&from) == mien_shape_count(&shape))
+        return mien_reshape(graph, x, shape);
     struct mien_node node = {.op = MIEN_OP_SUM, .shape = shape, .in = {x, MIEN_NO_REF}};
     return mien_graph_append(graph, &node);
 }
@@ -193,12 +193,12 @@ mien_ref mien_broadcast_to(struct mien_graph *graph, mien_ref x, struct mien_sha
     const struct mien_node *from = mien_graph_node(graph, x);
     if (mien_shape_equal(&from->shape, &shape))
         return x;
+    if (!broadcasts(&from->shape, &shape))
+        return mien_graph_fail(graph, MIEN_EINVAL, "broadcast", "the shapes do not agree");
     if (from->op == MIEN_OP_CONSTANT)
         return mien_constant(graph, shape, from->number);
     if (mien_shape_count(&from->shape) == mien_shape_count(&shape))
         return mien_reshape(graph, x, shape);
-    if (!broadcasts(&from->shape, &shape))
-        return mien_graph_fail(graph, MIEN_EINVAL, "broadcast", "the shapes do not agree");
     struct mien_node node = {.op = MIEN_OP_BROADCAST, .shape = shape, .in = {x, MIEN_NO_REF}};
     return mien_graph_append(graph, &node);
 }
