@@ -8,7 +8,6 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
-#include <stdbool.h>
 #include <string.h>
 
 #define INFO_BYTES 96
@@ -47,6 +46,35 @@ out:
     EVP_PKEY_free(theirs);
     EVP_PKEY_free(mine);
     return status;
+}
+
+/* The canonical encodings of the points whose product with every private key is zero (orders 1, 2,
+ * 4 and 8 of the curve and its twist; RFC 7748 section 7). p - 1 is found below. */
+static const uint8_t low_order[][MIEN_KEY_BYTES] = {
+    {0},
+    {1},
+    {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3,
+     0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32,
+     0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+    {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1,
+     0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c,
+     0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+};
+
+bool mien_x25519_is_sound(const uint8_t key[MIEN_KEY_BYTES])
+{
+    /* At and above p - 1 = 2^255 - 20: one point of low order, then second spellings of 0 .. 18. */
+    bool too_large = key[31] == 0x7f && key[0] >= 0xec;
+
+    for (size_t i = 1; i < MIEN_KEY_BYTES - 1; i++)
+        too_large = too_large && key[i] == 0xff;
+    if (too_large || key[31] > 0x7f)
+        return false;
+    for (size_t i = 0; i < sizeof(low_order) / sizeof(low_order[0]); i++) {
+        if (memcmp(key, low_order[i], MIEN_KEY_BYTES) == 0)
+            return false;
+    }
+    return true;
 }
 
 enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt, struct mien_span info,

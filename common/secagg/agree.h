@@ -13,6 +13,7 @@
 #include "common/base/rng.h"
 #include "common/base/span.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MIEN_KEY_BYTES 32
@@ -27,6 +28,10 @@ MIEN_CHECK enum mien_status mien_x25519_public(const uint8_t private_key[MIEN_KE
 MIEN_CHECK enum mien_status mien_x25519_shared(const uint8_t private_key[MIEN_KEY_BYTES],
                                                const uint8_t peer[MIEN_KEY_BYTES],
                                                uint8_t out[MIEN_KEY_BYTES]);
+
+/* Whether a public key may be agreed with: its one canonical encoding, and not of low order.
+ * Checked before a key reaches others, so that one member's bad key ends no one else's session. */
+MIEN_CHECK bool mien_x25519_is_sound(const uint8_t key[MIEN_KEY_BYTES]);
 
 /* HKDF-SHA256 (extract and expand).  errors  MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt,

@@ -108,6 +108,8 @@ enum mien_status mien_secagg_sum_keys(struct mien_secagg_sum *sum, uint32_t inde
         identity, (struct mien_span){statement, sizeof(statement)}, keys->signature);
     if (status != MIEN_OK)
         return mien_err_set(err, status, "the keys are not signed for this session");
+    if (!mien_x25519_is_sound(keys->mask_pk) || !mien_x25519_is_sound(keys->channel_pk))
+        return mien_err_set(err, MIEN_EAUTH, "a key has low order");
     if (key_is_known(sum, keys->mask_pk) || key_is_known(sum, keys->channel_pk) ||
         memcmp(keys->mask_pk, keys->channel_pk, MIEN_KEY_BYTES) == 0)
         return mien_err_set(err, MIEN_EAUTH, "a key occurs twice");
@@ -215,8 +217,6 @@ enum mien_status mien_secagg_sum_close_inputs(struct mien_secagg_sum *sum,
     for (uint32_t i = 0; i < sum->session.n; i++) {
         if (sum->member[i].has_input)
             mien_bitmap_add(sum->survivors, i);
-        mien_free(sum->member[i].sealed);
-        sum->member[i].sealed = NULL;
     }
     if (mien_bitmap_count(sum->survivors, sum->session.n) < sum->session.t) {
         sum->state = STATE_OVER;
@@ -224,11 +224,15 @@ enum mien_status mien_secagg_sum_close_inputs(struct mien_secagg_sum *sum,
     }
     enum mien_status status =
         mien_session_root(sum->session_id, sum->session.n, sum->survivors, root);
-    if (status == MIEN_OK) {
-        memcpy(bitmap, sum->survivors, MIEN_BITMAP_BYTES);
-        sum->state = STATE_REVEALS;
+    if (status != MIEN_OK)
+        return status;
+    for (uint32_t i = 0; i < sum->session.n; i++) {
+        mien_free(sum->member[i].sealed);
+        sum->member[i].sealed = NULL;
     }
-    return status;
+    memcpy(bitmap, sum->survivors, MIEN_BITMAP_BYTES);
+    sum->state = STATE_REVEALS;
+    return MIEN_OK;
 }
 
 enum mien_status mien_secagg_sum_reveal(struct mien_secagg_sum *sum, uint32_t from, uint32_t index,

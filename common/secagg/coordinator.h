@@ -36,7 +36,7 @@ const uint8_t *mien_secagg_sum_session_id(const struct mien_secagg_sum *sum);
 
 /* A member's keys: signature checked under `identity`.
  *
- *   errors  MIEN_EAUTH  the signature does not hold, or a key occurs twice
+ *   errors  MIEN_EAUTH  the signature does not hold, or a key occurs twice or has low order
  *           MIEN_ESTATE keys are closed, or came before; MIEN_EINVAL; MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_secagg_sum_keys(struct mien_secagg_sum *sum, uint32_t index,

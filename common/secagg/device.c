@@ -4,6 +4,7 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/secagg/channel.h"
 #include "common/secagg/mask.h"
 
 #include <string.h>
@@ -21,15 +22,14 @@ struct peer {
     bool in_roster;
     bool has_shares; /* sent its shares: masks are made with it */
     uint8_t device_id[MIEN_DEVICE_ID_BYTES];
+    uint8_t unit_digest[MIEN_DIGEST_BYTES];
     struct mien_session_keys keys;
-    struct mien_share own_self;  /* secret: our self-mask seed's share for it */
-    struct mien_share own_key;   /* secret: our key seed's share for it */
-    struct mien_share self_mask; /* secret: its self-mask seed's share for us */
-    struct mien_share key;       /* secret: its key seed's share for us */
+    struct mien_channel_shares own;    /* secret: of our seeds, for it */
+    struct mien_channel_shares theirs; /* secret: of its seeds, for us */
 };
 
 struct mien_secagg_device {
-    struct mien_secagg_device_config config; /* device_key: secret */
+    struct mien_secagg_device_config config; /* device_key: wiped once it has signed */
     uint8_t session_id[MIEN_SESSION_ID_BYTES];
     enum state state;
     uint8_t key_seed[MIEN_SEED_BYTES];  /* secret */
@@ -106,6 +106,7 @@ enum mien_status mien_secagg_device_new(const struct mien_secagg_device_config *
     status = d->peer == NULL ? MIEN_ENOMEM : mien_session_id(&config->session, d->session_id);
     if (status == MIEN_OK)
         status = make_keys(d, rng);
+    mien_wipe(d->config.device_key, sizeof(d->config.device_key)); /* it has signed */
     if (status != MIEN_OK) {
         mien_secagg_device_free(d);
         return status;
@@ -158,12 +159,29 @@ static bool is_fresh_key(const struct mien_secagg_device *d, uint32_t index, con
     return true;
 }
 
+/* A sum over few people must not look like one over many: each unit is in a session once. */
+static enum mien_status check_is_new(const struct mien_secagg_device *d, uint32_t index,
+                                     const struct mien_credential *who, struct mien_err *err)
+{
+    for (uint32_t i = 0; i < index; i++) {
+        const struct peer *peer = &d->peer[i];
+
+        if (!peer->in_roster)
+            continue;
+        if (memcmp(peer->device_id, who->device_id, sizeof(who->device_id)) == 0)
+            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are one device", i, index);
+        if (memcmp(peer->unit_digest, who->unit_digest, sizeof(who->unit_digest)) == 0)
+            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are of one unit", i, index);
+    }
+    return MIEN_OK;
+}
+
 static enum mien_status check_entry(const struct mien_secagg_device *d, uint32_t index,
                                     struct mien_span credential,
-                                    const struct mien_session_keys *keys, struct mien_err *err)
+                                    const struct mien_session_keys *keys,
+                                    struct mien_credential *who, struct mien_err *err)
 {
     uint8_t statement[MIEN_KEYS_STATEMENT_BYTES];
-    struct mien_credential who;
     const bool own = index == d->config.index;
 
     if (own &&
@@ -171,24 +189,20 @@ static enum mien_status check_entry(const struct mien_secagg_device *d, uint32_t
          memcmp(credential.data, d->config.credential, MIEN_CREDENTIAL_BYTES) != 0))
         return mien_err_set(err, MIEN_EAUTH, "the roster's entry %u is not what was sent", index);
     enum mien_status status =
-        mien_credential_verify(credential, d->config.ca_key, d->config.now, &who, err);
+        mien_credential_verify(credential, d->config.ca_key, d->config.now, who, err);
     if (status != MIEN_OK)
         return mien_err_prefix(err, status, "member %u", index);
     mien_session_keys_statement(d->session_id, index, keys, statement);
-    status = mien_ed25519_verify(who.key, (struct mien_span){statement, sizeof(statement)},
+    status = mien_ed25519_verify(who->key, (struct mien_span){statement, sizeof(statement)},
                                  keys->signature);
     if (status != MIEN_OK)
         return mien_err_set(err, status, "member %u did not sign its keys for this session", index);
+    if (!mien_x25519_is_sound(keys->mask_pk) || !mien_x25519_is_sound(keys->channel_pk))
+        return mien_err_set(err, MIEN_EAUTH, "a key of member %u agrees on nothing", index);
     if (!is_fresh_key(d, index, keys->mask_pk) || !is_fresh_key(d, index, keys->channel_pk) ||
         memcmp(keys->mask_pk, keys->channel_pk, 32) == 0)
         return mien_err_set(err, MIEN_EAUTH, "a key of member %u occurs twice", index);
-    for (uint32_t i = 0; i < index; i++) {
-        if (d->peer[i].in_roster &&
-            memcmp(d->peer[i].device_id, who.device_id, sizeof(who.device_id)) == 0)
-            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are one device", i, index);
-    }
-    memcpy(d->peer[index].device_id, who.device_id, sizeof(who.device_id));
-    return MIEN_OK;
+    return check_is_new(d, index, who, err);
 }
 
 enum mien_status mien_secagg_device_roster(struct mien_secagg_device *device, uint32_t index,
@@ -201,11 +215,15 @@ enum mien_status mien_secagg_device_roster(struct mien_secagg_device *device, ui
     if (index >= device->config.session.n || index < device->next_index)
         return give_up(device,
                        mien_err_set(err, MIEN_EPARSE, "roster index %u out of order", index));
-    enum mien_status status = check_entry(device, index, credential, keys, err);
+    struct mien_credential who;
+    enum mien_status status = check_entry(device, index, credential, keys, &who, err);
     if (status != MIEN_OK)
         return give_up(device, status);
-    device->peer[index].in_roster = true;
-    device->peer[index].keys = *keys;
+    struct peer *peer = &device->peer[index];
+    peer->in_roster = true;
+    peer->keys = *keys;
+    memcpy(peer->device_id, who.device_id, sizeof(peer->device_id));
+    memcpy(peer->unit_digest, who.unit_digest, sizeof(peer->unit_digest));
     device->next_index = index + 1;
     return MIEN_OK;
 }
@@ -245,11 +263,11 @@ static enum mien_status make_shares(struct mien_secagg_device *d, struct mien_rn
         return MIEN_ENOMEM;
     enum mien_status status = mien_share_split(d->self_seed, n, t, rng, shares);
     for (uint32_t i = 0; i < n; i++)
-        d->peer[i].own_self = shares[i];
+        d->peer[i].own.self_mask = shares[i];
     if (status == MIEN_OK)
         status = mien_share_split(d->key_seed, n, t, rng, shares);
     for (uint32_t i = 0; i < n; i++)
-        d->peer[i].own_key = shares[i];
+        d->peer[i].own.key = shares[i];
     mien_wipe(shares, n * sizeof(*shares));
     mien_free(shares);
     return status;
@@ -266,50 +284,26 @@ enum mien_status mien_secagg_device_roster_end(struct mien_secagg_device *device
     if (status != MIEN_OK)
         return give_up(device, status);
     struct peer *own = &device->peer[device->config.index];
-    own->self_mask = own->own_self;
-    own->key = own->own_key;
+    own->theirs = own->own;
     own->has_shares = true;
     device->state = STATE_SHARES;
     return MIEN_OK;
 }
 
-#define ASSOCIATED_BYTES (14 + 32 + 8)
-
-static void associated_data(const struct mien_secagg_device *d, uint32_t from, uint32_t to,
-                            uint8_t out[ASSOCIATED_BYTES])
+/* The channel between this device and a peer, in one direction. */
+static struct mien_channel channel_of(const struct mien_secagg_device *d, uint32_t peer,
+                                      uint32_t from, uint32_t to)
 {
-    memcpy(out, "mien shares v1", 14);
-    memcpy(out + 14, d->session_id, 32);
-    out[46] = (uint8_t)(from >> 24);
-    out[47] = (uint8_t)(from >> 16);
-    out[48] = (uint8_t)(from >> 8);
-    out[49] = (uint8_t)from;
-    out[50] = (uint8_t)(to >> 24);
-    out[51] = (uint8_t)(to >> 16);
-    out[52] = (uint8_t)(to >> 8);
-    out[53] = (uint8_t)to;
-}
-
-static enum mien_status channel_key(const struct mien_secagg_device *d, uint32_t peer,
-                                    uint32_t from, uint32_t to, uint8_t key[32])
-{
-    uint8_t shared[MIEN_KEY_BYTES];
-    enum mien_status status =
-        mien_x25519_shared(d->channel_sk, d->peer[peer].keys.channel_pk, shared);
-
-    if (status == MIEN_OK)
-        status = mien_session_channel_key(shared, d->session_id, from, to, key);
-    mien_wipe(shared, sizeof(shared));
-    return status;
+    return (struct mien_channel){.own_sk = d->channel_sk,
+                                 .peer_pk = d->peer[peer].keys.channel_pk,
+                                 .session_id = d->session_id,
+                                 .from = from,
+                                 .to = to};
 }
 
 enum mien_status mien_secagg_device_shares(struct mien_secagg_device *device, uint32_t to,
                                            uint8_t out[MIEN_SEALED_SHARES_BYTES], bool *has)
 {
-    uint8_t plain[2 * MIEN_SHARE_BYTES];
-    uint8_t associated[ASSOCIATED_BYTES];
-    uint8_t key[32];
-
     if (device->state != STATE_SHARES)
         return MIEN_ESTATE;
     if (to >= device->config.session.n)
@@ -317,37 +311,9 @@ enum mien_status mien_secagg_device_shares(struct mien_secagg_device *device, ui
     *has = to != device->config.index && device->peer[to].in_roster;
     if (!*has)
         return MIEN_OK;
-    enum mien_status status = channel_key(device, to, device->config.index, to, key);
-    mien_share_encode(&device->peer[to].own_self, plain);
-    mien_share_encode(&device->peer[to].own_key, plain + MIEN_SHARE_BYTES);
-    associated_data(device, device->config.index, to, associated);
-    if (status == MIEN_OK)
-        status = mien_seal(key, (struct mien_span){associated, sizeof(associated)},
-                           (struct mien_span){plain, sizeof(plain)}, out);
-    mien_wipe(plain, sizeof(plain));
-    mien_wipe(key, sizeof(key));
-    return status;
-}
-
-static enum mien_status open_shares(struct mien_secagg_device *d, uint32_t from,
-                                    struct mien_span sealed)
-{
-    uint8_t plain[2 * MIEN_SHARE_BYTES];
-    uint8_t associated[ASSOCIATED_BYTES];
-    uint8_t key[32];
-    struct peer *peer = &d->peer[from];
-    enum mien_status status = channel_key(d, from, from, d->config.index, key);
-
-    associated_data(d, from, d->config.index, associated);
-    if (status == MIEN_OK)
-        status = mien_open(key, (struct mien_span){associated, sizeof(associated)}, sealed, plain);
-    if (status == MIEN_OK)
-        status = mien_share_decode(plain, &peer->self_mask);
-    if (status == MIEN_OK)
-        status = mien_share_decode(plain + MIEN_SHARE_BYTES, &peer->key);
-    mien_wipe(plain, sizeof(plain));
-    mien_wipe(key, sizeof(key));
-    return status;
+    const struct mien_channel channel = channel_of(device, to, device->config.index, to);
+    enum mien_status status = mien_channel_seal(&channel, &device->peer[to].own, out);
+    return status == MIEN_OK ? MIEN_OK : give_up(device, status);
 }
 
 enum mien_status mien_secagg_device_deliver(struct mien_secagg_device *device, uint32_t from,
@@ -360,7 +326,8 @@ enum mien_status mien_secagg_device_deliver(struct mien_secagg_device *device, u
         return give_up(device, mien_err_set(err, MIEN_EPARSE,
                                             "shares from member %u: unknown, twice or of %zu bytes",
                                             from, sealed.len));
-    enum mien_status status = open_shares(device, from, sealed);
+    const struct mien_channel channel = channel_of(device, from, from, device->config.index);
+    enum mien_status status = mien_channel_open(&channel, sealed.data, &device->peer[from].theirs);
     if (status != MIEN_OK)
         return give_up(device,
                        mien_err_set(err, status, "shares from member %u do not open", from));
@@ -378,8 +345,7 @@ enum mien_status mien_secagg_device_deliver_end(struct mien_secagg_device *devic
         return MIEN_ESTATE;
     for (uint32_t i = 0; i < s->n; i++) {
         n_with += device->peer[i].has_shares;
-        mien_wipe(&device->peer[i].own_self, sizeof(struct mien_share));
-        mien_wipe(&device->peer[i].own_key, sizeof(struct mien_share));
+        mien_wipe(&device->peer[i].own, sizeof(device->peer[i].own));
     }
     if (n_with < s->t || n_with < device->config.min_members)
         return give_up(device,
@@ -472,9 +438,9 @@ enum mien_status mien_secagg_device_survivors(struct mien_secagg_device *device,
         struct peer *peer = &device->peer[i];
 
         if (mien_bitmap_has(bitmap, i))
-            mien_wipe(&peer->key, sizeof(peer->key));
+            mien_wipe(&peer->theirs.key, sizeof(peer->theirs.key));
         else
-            mien_wipe(&peer->self_mask, sizeof(peer->self_mask));
+            mien_wipe(&peer->theirs.self_mask, sizeof(peer->theirs.self_mask));
     }
     memcpy(device->survivors, bitmap, sizeof(device->survivors));
     device->state = STATE_REVEAL;
@@ -493,6 +459,6 @@ enum mien_status mien_secagg_device_reveal(struct mien_secagg_device *device, ui
     *has = peer->has_shares;
     *survived = mien_bitmap_has(device->survivors, index);
     if (*has)
-        mien_share_encode(*survived ? &peer->self_mask : &peer->key, share);
+        mien_share_encode(*survived ? &peer->theirs.self_mask : &peer->theirs.key, share);
     return MIEN_OK;
 }

@@ -24,9 +24,9 @@ struct mien_secagg_device;
 
 struct mien_secagg_device_config {
     struct mien_session session;
-    uint32_t index;                            /* this device's */
-    uint8_t device_key[32];                    /* secret: Ed25519 seed of its identity */
-    uint8_t ca_key[32];                        /* under which peers' credentials must hold */
+    uint32_t index;         /* this device's */
+    uint8_t device_key[32]; /* secret: Ed25519 seed of its identity; the copy is wiped by _new */
+    uint8_t ca_key[32];     /* under which peers' credentials must hold */
     uint8_t credential[MIEN_CREDENTIAL_BYTES]; /* its own */
     int64_t now;                               /* seconds since 1970, 0 for no clock */
     uint32_t min_members;                      /* fewer survivors: it reveals nothing */
@@ -60,8 +60,9 @@ void mien_secagg_device_keys(const struct mien_secagg_device *device,
 
 /* One entry of the roster, own entry included; indices rise.
  *
- *   errors  MIEN_EAUTH     credential or signature does not hold, a key occurs twice, the own entry
- *                          is not what was sent
+ *   errors  MIEN_EAUTH     credential or signature does not hold, a key occurs twice or is of low
+ *                          order, a device or a unit occurs twice, the own entry is not what was
+ *                          sent
  *           MIEN_EPARSE    an index is out of range or order
  *           MIEN_EEXPIRED, MIEN_ESTATE, MIEN_ECRYPTO
  */

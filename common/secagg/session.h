@@ -4,8 +4,11 @@
  * that gives a vector its meaning, and salts every key, so devices that were told different things
  * have masks that do not cancel.
  *
- * Threshold: t = floor(2n / 3) + 1. With at most a third of the members colluding with the
- * coordinator, two different survivor sets cannot both reach t (Bonawitz et al. 2017, section 4.2).
+ * Threshold: t = floor(2n / 3) + 1. Each holder reveals one of the two shares that it has of a
+ * member, so both of a member's secrets together need 2t shares of n holders: a coordinator that
+ * shows survivor sets as it likes gets both only with more than a third of the members on its side
+ * (Bonawitz et al. 2017, section 4.2). That all members were shown ONE set is not proven here: a
+ * coordinator with colluding members could sum over fewer than the minimum by showing several.
  *
  * Source:  Bonawitz et al. 2017, figure 4; design section 4
  * Threads: any

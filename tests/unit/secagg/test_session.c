@@ -49,6 +49,7 @@ static void world_init(struct world *w, uint32_t n, uint64_t seed)
         assert_int_equal(mien_rng_fill(&w->rng, w->identity_seed[i], 32), MIEN_OK);
         assert_int_equal(mien_ed25519_public(w->identity_seed[i], w->identity[i]), MIEN_OK);
         who.device_id[0] = (uint8_t)i;
+        who.unit_digest[0] = (uint8_t)i;
         memcpy(who.key, w->identity[i], 32);
         memcpy(ids + i * MIEN_DEVICE_ID_BYTES, who.device_id, MIEN_DEVICE_ID_BYTES);
         assert_int_equal(mien_credential_issue(&who, w->ca_seed, w->credential[i]), MIEN_OK);
