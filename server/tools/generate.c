@@ -9,10 +9,10 @@
 #include "common/nn/safetensors_json.h"
 #include "server/tools/grid.h"
 #include "server/tools/model_io.h"
+#include "server/tools/plain_file.h"
 #include "server/tools/release.h"
 #include "server/tools/tools.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,19 +138,6 @@ static enum mien_status encode(const struct mien_plan *plan, const float *values
     return status;
 }
 
-/* A plain write: a set is finished only by its release.json, so one picture needs no sync. */
-static enum mien_status write_file(const char *path, struct mien_span data, struct mien_err *err)
-{
-    FILE *file = fopen(path, "wb");
-    bool good = file != NULL && fwrite(data.data, 1, data.len, file) == data.len;
-    const int error = errno;
-
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    return good ? MIEN_OK
-                : mien_err_set(err, mien_status_of_errno(error), "%s: %s", path, strerror(error));
-}
-
 static enum mien_status write_picture(struct set *set, uint64_t index, const float *values,
                                       const struct mien_wanted_values *asked, struct mien_err *err)
 {
@@ -167,7 +154,7 @@ static enum mien_status write_picture(struct set *set, uint64_t index, const flo
     if (status == MIEN_OK)
         status = mien_digest(mien_buf_span(&png), digest);
     if (status == MIEN_OK)
-        status = write_file(path, mien_buf_span(&png), err);
+        status = mien_tool_write_plain(path, mien_buf_span(&png), err);
     if (status == MIEN_OK)
         status = add_line(set, name, digest, asked);
     mien_buf_fini(&png);
