@@ -190,14 +190,12 @@ static struct adjoints pad_rule(const struct rule_args *r)
     return one(mien_slice(r->graph, r->dy, axis, r->node.start, r->shape_a.dim[axis]));
 }
 
-static struct adjoints apply_rule(const struct rule_args *r)
+/* Ops that work element by element. */
+static struct adjoints element_rule(const struct rule_args *r)
 {
+    const struct adjoints none = {MIEN_NO_REF, MIEN_NO_REF};
+
     switch (r->node.op) {
-    case MIEN_OP_INPUT:
-    case MIEN_OP_PARAMETER:
-    case MIEN_OP_CONSTANT:
-    case MIEN_OP_SLOPE:
-        break;
     case MIEN_OP_ADD:
         return add_rule(r);
     case MIEN_OP_SUBTRACT:
@@ -224,6 +222,14 @@ static struct adjoints apply_rule(const struct rule_args *r)
         return softplus_rule(r);
     case MIEN_OP_LEAKY:
         return leaky_rule(r);
+    default: /* a leaf, or SLOPE */
+        return none;
+    }
+}
+
+static struct adjoints apply_rule(const struct rule_args *r)
+{
+    switch (r->node.op) {
     case MIEN_OP_RESHAPE:
         return one(mien_reshape(r->graph, r->dy, r->shape_a));
     case MIEN_OP_SUM:
@@ -252,8 +258,9 @@ static struct adjoints apply_rule(const struct rule_args *r)
         return slice_rule(r);
     case MIEN_OP_PAD:
         return pad_rule(r);
+    default:
+        return element_rule(r);
     }
-    return (struct adjoints){MIEN_NO_REF, MIEN_NO_REF};
 }
 
 /* Marks which nodes up to y depend on one of wrt. */
