@@ -113,6 +113,8 @@ static void field_software(struct cursor *c, char software[MIEN_ENTRY_SOFTWARE_B
         return;
     }
     field_bytes(c, software, n);
+    if (strnlen(software, n) != n)
+        c->in.failed = true; /* a NUL inside would be a second spelling */
 }
 
 static void fields_round(struct cursor *c, uint64_t *round, uint32_t *attempt)

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/entry.h"
+
+#include "tests/unit/store/fixture.h"
+
+static struct mien_entry entry_of(enum mien_entry_kind kind)
+{
+    struct mien_entry e = {.kind = kind, .epoch = 3, .seq = 17, .software = "0.1.0"};
+    const struct mien_entry_plan plan = fixture_plan();
+
+    switch (kind) {
+    case MIEN_ENTRY_GENESIS:
+        memset(&e.genesis, 0x5a, sizeof(e.genesis));
+        break;
+    case MIEN_ENTRY_PLAN:
+        e.plan = plan;
+        break;
+    case MIEN_ENTRY_COMMIT:
+        e.model = (struct mien_entry_model){2, 1, 5, {1}, {2}};
+        break;
+    case MIEN_ENTRY_ROUND_OPEN:
+        e.round_open = (struct mien_entry_round_open){2, 1, 4, {1}, {2}};
+        break;
+    case MIEN_ENTRY_RESERVE:
+        e.reserve = (struct mien_entry_reserve){2, 1, plan.mechanism, {3}};
+        break;
+    case MIEN_ENTRY_ABANDON:
+        e.abandon = (struct mien_entry_abandon){2, 1, true};
+        break;
+    case MIEN_ENTRY_RESTORE:
+        e.restore = (struct mien_entry_restore){2, 9, {7}, 3, plan.mechanism};
+        break;
+    default:
+        break;
+    }
+    return e;
+}
+
+static void encode(const struct mien_entry *entry, struct mien_buf *out)
+{
+    assert_int_equal(mien_entry_encode(entry, out), MIEN_OK);
+}
+
+static void every_kind_comes_back_in_the_same_bytes(void **state)
+{
+    (void)state;
+    for (int kind = 1; kind < MIEN_ENTRY_KIND_END; kind++) {
+        struct mien_entry entry = entry_of((enum mien_entry_kind)kind);
+        struct mien_entry back;
+        struct mien_buf bytes = {0};
+        struct mien_buf again = {0};
+
+        encode(&entry, &bytes);
+        assert_int_equal(mien_entry_decode(mien_buf_span(&bytes), &back, NULL), MIEN_OK);
+        encode(&back, &again);
+        assert_int_equal(bytes.len, again.len);
+        assert_memory_equal(bytes.data, again.data, bytes.len);
+        assert_int_equal(back.kind, kind);
+        assert_int_equal(back.seq, 17);
+        mien_buf_fini(&bytes);
+        mien_buf_fini(&again);
+    }
+}
+
+static void the_bytes_are_those_of_the_document(void **state)
+{
+    (void)state;
+    /* docs/file-formats.md, "An entry" */
+    static const uint8_t expected[] = {'M', 'L', 'E', '1', 8, 0, 0,  0, 0,   0,   0,   0,   3,   0,
+                                       0,   0,   0,   0,   0, 0, 17, 5, '0', '.', '1', '.', '0', 0,
+                                       0,   0,   0,   0,   0, 0, 2,  0, 0,   0,   1,   1};
+    struct mien_entry entry = entry_of(MIEN_ENTRY_ABANDON);
+    struct mien_buf bytes = {0};
+
+    encode(&entry, &bytes);
+    assert_int_equal(bytes.len, sizeof(expected));
+    assert_memory_equal(bytes.data, expected, sizeof(expected));
+    mien_buf_fini(&bytes);
+}
+
+static void a_cut_or_longer_entry_is_refused(void **state)
+{
+    (void)state;
+    struct mien_entry entry = entry_of(MIEN_ENTRY_RESERVE);
+    struct mien_entry back;
+    struct mien_buf bytes = {0};
+
+    encode(&entry, &bytes);
+    for (size_t n = 0; n < bytes.len; n++)
+        assert_int_equal(mien_entry_decode((struct mien_span){bytes.data, n}, &back, NULL),
+                         MIEN_EPARSE);
+    assert_int_equal(mien_buf_append_u8(&bytes, 0), MIEN_OK);
+    assert_int_equal(mien_entry_decode(mien_buf_span(&bytes), &back, NULL), MIEN_EPARSE);
+    mien_buf_fini(&bytes);
+}
+
+static void fields_out_of_range_have_no_bytes(void **state)
+{
+    (void)state;
+    struct mien_buf bytes = {0};
+    struct mien_entry entry = entry_of(MIEN_ENTRY_PLAN);
+
+    entry.plan.delta = 0.0;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_PLAN);
+    entry.plan.mechanism.rate = NAN;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_PLAN);
+    entry.plan.mechanism.sampling = MIEN_SAMPLING_NONE; /* with a rate of 0.1 */
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    entry.reserve.mechanism.bound = 0;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_ROUND_OPEN);
+    entry.round_open.round = 0;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    assert_int_equal(bytes.len, 0);
+}
+
+static void whatever_is_accepted_has_one_spelling(void **state)
+{
+    (void)state;
+    /* Every value of every byte of one entry: refused, or the same bytes again. */
+    struct mien_entry entry = entry_of(MIEN_ENTRY_RESERVE);
+    struct mien_entry back;
+    struct mien_buf bytes = {0};
+
+    encode(&entry, &bytes);
+    for (size_t at = 0; at < bytes.len; at++) {
+        uint8_t was = bytes.data[at];
+        for (int v = 0; v < 256; v++) {
+            struct mien_buf again = {0};
+            bytes.data[at] = (uint8_t)v;
+            if (mien_entry_decode(mien_buf_span(&bytes), &back, NULL) != MIEN_OK)
+                continue;
+            encode(&back, &again);
+            assert_int_equal(again.len, bytes.len);
+            assert_memory_equal(again.data, bytes.data, bytes.len);
+            mien_buf_fini(&again);
+        }
+        bytes.data[at] = was;
+    }
+    mien_buf_fini(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_comes_back_in_the_same_bytes),
+        cmocka_unit_test(the_bytes_are_those_of_the_document),
+        cmocka_unit_test(a_cut_or_longer_entry_is_refused),
+        cmocka_unit_test(fields_out_of_range_have_no_bytes),
+        cmocka_unit_test(whatever_is_accepted_has_one_spelling),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
