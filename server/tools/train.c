@@ -46,19 +46,19 @@ static void describe(struct train_options *o, struct mien_option options[N_TRAIN
         {"--preset", MIEN_OPTION_TEXT, &o->preset, "P", "networks (default demo)"},
         {"--faces", MIEN_OPTION_TEXT, &o->faces, "FDIR",
          "a folder of faces, \"procedural\", or \"procedural-plain\" (no glasses, no hats)"},
-        {"--steps", MIEN_OPTION_NUMBER, &o->steps, "N", "steps of both networks (default 2000)"},
+        {"--steps", MIEN_OPTION_NUMBER, &o->steps, "N", "steps of both networks (default 10000)"},
         {"--out", MIEN_OPTION_TEXT, &o->out, "MODEL", "the model file to write"},
         {"--set", MIEN_OPTION_LIST, &o->set, "K=V", "a key of the plan, may be repeated"},
         {"--seed", MIEN_OPTION_NUMBER, &o->seed, "S", "of values, order and latents (default 1)"},
         {"--init", MIEN_OPTION_TEXT, &o->init, "MODEL", "start from this model's values"},
         {"--grid", MIEN_OPTION_TEXT, &o->grid, "FILE.png", "draw 64 generated faces at the end"},
-        {"--batch", MIEN_OPTION_NUMBER, &o->batch, "N", "faces of a step (default 64)"},
+        {"--batch", MIEN_OPTION_NUMBER, &o->batch, "N", "faces of a step (default 16)"},
         {"--d-rate", MIEN_OPTION_REAL, &o->d_rate, "R",
-         "Adam's rate of the discriminator (default 0.0005)"},
+         "Adam's rate of the discriminator (default 0.002)"},
         {"--g-rate", MIEN_OPTION_REAL, &o->g_rate, "R",
-         "Adam's rate of the generator (default 0.0005)"},
+         "Adam's rate of the generator (default 0.001)"},
         {"--keep", MIEN_OPTION_REAL, &o->keep, "R",
-         "share of the average generator kept per step (default 0.995)"},
+         "share of the average generator kept per step (default 0.998)"},
     };
 
     memcpy(options, made, sizeof(made));
@@ -237,12 +237,12 @@ static enum mien_status run(const struct train_options *o, struct mien_err *err)
 int mien_tool_train(int argc, char **argv)
 {
     struct train_options o = {.preset = "demo",
-                              .steps = 2000,
-                              .batch = 64,
+                              .steps = 10000,
+                              .batch = 16,
                               .seed = 1,
-                              .d_rate = 5e-4,
-                              .g_rate = 5e-4,
-                              .keep = 0.995};
+                              .d_rate = 2e-3,
+                              .g_rate = 1e-3,
+                              .keep = 0.998};
     struct mien_option options[N_TRAIN_OPTIONS];
     const struct mien_command command = {
         .name = "mien train",
