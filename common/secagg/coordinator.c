@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/secagg/mask.h"
+#include "common/secagg/rebuild.h"
 
 #include <string.h>
 
@@ -14,13 +15,12 @@ struct member {
     bool has_shared; /* after close_shares: goes on */
     bool has_input;
     struct mien_session_keys keys;
-    uint32_t n_sent;     /* ciphertexts */
-    uint32_t n_revealed; /* shares this member has revealed */
-    uint32_t n_shares;   /* shares of its secret that have come */
-    uint8_t *sealed;     /* [n] x MIEN_SEALED_SHARES_BYTES by receiver, until inputs close */
+    uint32_t n_sent;   /* ciphertexts */
+    uint32_t n_shares; /* shares of its secret that have come */
+    uint8_t *sealed;   /* [n] x MIEN_SEALED_SHARES_BYTES by receiver, until inputs close */
     uint8_t sent[MIEN_BITMAP_BYTES];
-    uint8_t revealed[MIEN_BITMAP_BYTES]; /* whose secrets this member has revealed a share of */
-    struct mien_share *shares;           /* [n] of this member's secret by holder; secret */
+    uint8_t holders[MIEN_BITMAP_BYTES]; /* who has revealed a share of its secret */
+    struct mien_share *shares;          /* [n] of its secret by holder; secret */
 };
 
 struct mien_secagg_sum {
@@ -56,17 +56,26 @@ enum mien_status mien_secagg_sum_new(const struct mien_session *session,
     return MIEN_OK;
 }
 
+static void forget_shares(struct mien_secagg_sum *sum)
+{
+    for (uint32_t i = 0; i < sum->session.n; i++) {
+        struct member *m = &sum->member[i];
+
+        if (m->shares != NULL)
+            mien_wipe(m->shares, sum->session.n * sizeof(*m->shares));
+        mien_free(m->shares);
+        m->shares = NULL;
+    }
+}
+
 void mien_secagg_sum_free(struct mien_secagg_sum *sum)
 {
     if (sum == NULL)
         return;
-    for (uint32_t i = 0; sum->member != NULL && i < sum->session.n; i++) {
-        struct member *m = &sum->member[i];
-
-        mien_free(m->sealed);
-        if (m->shares != NULL)
-            mien_wipe(m->shares, sum->session.n * sizeof(*m->shares));
-        mien_free(m->shares);
+    if (sum->member != NULL) {
+        forget_shares(sum);
+        for (uint32_t i = 0; i < sum->session.n; i++)
+            mien_free(sum->member[i].sealed);
     }
     mien_free(sum->member);
     if (sum->residue != NULL)
@@ -247,7 +256,7 @@ enum mien_status mien_secagg_sum_reveal(struct mien_secagg_sum *sum, uint32_t fr
         return MIEN_EINVAL;
     if (survived != mien_bitmap_has(sum->survivors, index))
         return MIEN_EAUTH;
-    if (share.len != MIEN_SHARE_BYTES || mien_bitmap_has(sum->member[from].revealed, index))
+    if (share.len != MIEN_SHARE_BYTES || mien_bitmap_has(sum->member[index].holders, from))
         return MIEN_EPARSE;
     enum mien_status status = mien_share_decode(share.data, &decoded);
     if (status != MIEN_OK)
@@ -258,8 +267,7 @@ enum mien_status mien_secagg_sum_reveal(struct mien_secagg_sum *sum, uint32_t fr
     if (m->shares != NULL) {
         m->shares[from] = decoded;
         m->n_shares++;
-        sum->member[from].n_revealed++;
-        mien_bitmap_add(sum->member[from].revealed, index);
+        mien_bitmap_add(m->holders, from);
     }
     mien_wipe(&decoded, sizeof(decoded));
     return m->shares == NULL ? MIEN_ENOMEM : MIEN_OK;
@@ -276,152 +284,125 @@ bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum)
     return true;
 }
 
-/* The shares of one member's secret that have come, t of them chosen with one `skipped`. */
-struct choice {
-    uint32_t index[MIEN_SECAGG_MAX_MEMBERS];
-    struct mien_share share[MIEN_SECAGG_MAX_MEMBERS]; /* secret */
+/* The masks that the sum still holds. */
+struct masks {
+    struct mien_mask *mask; /* secret */
     uint32_t n;
 };
 
-static void choose(const struct mien_secagg_sum *sum, uint32_t of, uint32_t skipped,
-                   struct choice *out)
+static uint32_t n_masks(const struct mien_secagg_sum *sum)
 {
-    out->n = 0;
-    for (uint32_t i = 0; i < sum->session.n; i++) {
-        if (i == skipped || !mien_bitmap_has(sum->member[i].revealed, of))
-            continue;
-        out->index[out->n] = i;
-        out->share[out->n++] = sum->member[of].shares[i];
-    }
+    const uint32_t n_alive = mien_bitmap_count(sum->survivors, sum->session.n);
+    uint32_t n_gone = 0;
+
+    for (uint32_t i = 0; i < sum->session.n; i++)
+        n_gone += sum->member[i].has_shared && !mien_bitmap_has(sum->survivors, i);
+    return n_alive + n_gone * n_alive;
 }
 
-/* Whether the seed from the first t shares is the right one: a key seed must give the key that was
- * sent, and every spare share must lie where the first t say. */
-static enum mien_status check_seed(const struct mien_secagg_sum *sum, uint32_t of,
-                                   const struct choice *choice, const uint8_t seed[MIEN_SEED_BYTES])
+static enum mien_status add_self_mask(const struct mien_secagg_sum *sum, uint32_t of,
+                                      const uint8_t seed[MIEN_SEED_BYTES], struct masks *masks)
 {
-    const uint32_t t = sum->session.t;
-    uint8_t key[MIEN_KEY_BYTES];
-    uint8_t public_key[MIEN_KEY_BYTES];
-    enum mien_status status = MIEN_OK;
+    struct mien_mask *mask = &masks->mask[masks->n++];
 
-    if (!mien_bitmap_has(sum->survivors, of)) {
-        status = mien_session_mask_sk(seed, sum->session_id, of, key);
-        if (status == MIEN_OK)
-            status = mien_x25519_public(key, public_key);
-        mien_wipe(key, sizeof(key));
-        if (status != MIEN_OK)
-            return status;
-        return memcmp(public_key, sum->member[of].keys.mask_pk, sizeof(public_key)) == 0
-                   ? MIEN_OK
-                   : MIEN_ECORRUPT;
-    }
-    if (choice->n > t) {
-        struct mien_share want;
-
-        status = mien_share_predict(choice->index, choice->share, t, choice->index[t], &want);
-        if (status == MIEN_OK && !mien_ct_equal(&want, &choice->share[t], sizeof(want)))
-            status = MIEN_ECORRUPT;
-        mien_wipe(&want, sizeof(want));
-    }
-    return status;
+    mask->subtract = true;
+    return mien_session_self_mask(seed, sum->session_id, of, mask->key);
 }
 
-static enum mien_status try_choice(const struct mien_secagg_sum *sum, uint32_t of,
-                                   const struct choice *choice, uint8_t seed[MIEN_SEED_BYTES])
+/* The masks between a member that left and every survivor. */
+static enum mien_status add_pair_masks(const struct mien_secagg_sum *sum, uint32_t gone,
+                                       const uint8_t secret_key[MIEN_KEY_BYTES],
+                                       struct masks *masks)
 {
-    if (choice->n < sum->session.t)
-        return MIEN_ECORRUPT;
-    enum mien_status status = mien_share_join(choice->index, choice->share, sum->session.t, seed);
-    return status == MIEN_OK ? check_seed(sum, of, choice, seed) : status;
-}
-
-/* A member's secret; when shares disagree, without the one that makes them. */
-static enum mien_status rebuild(const struct mien_secagg_sum *sum, uint32_t of, uint32_t *blamed,
-                                uint8_t seed[MIEN_SEED_BYTES])
-{
-    struct choice *choice = mien_calloc(1, sizeof(*choice));
-
-    if (choice == NULL)
-        return MIEN_ENOMEM;
-    choose(sum, of, UINT32_MAX, choice);
-    enum mien_status status = try_choice(sum, of, choice, seed);
-    /* One wrong share shows among t + 1; to find whose it is takes one spare more for a self-mask,
-     * which has no public key to be held against. */
-    const uint32_t spare = mien_bitmap_has(sum->survivors, of) ? 2 : 1;
-    const bool can_blame = choice->n >= sum->session.t + spare;
-    for (uint32_t i = 0; i < sum->session.n && status == MIEN_ECORRUPT && can_blame; i++) {
-        if (!mien_bitmap_has(sum->member[i].revealed, of))
-            continue;
-        choose(sum, of, i, choice);
-        status = try_choice(sum, of, choice, seed);
-        if (status == MIEN_OK && *blamed == UINT32_MAX)
-            *blamed = i;
-    }
-    mien_wipe(choice, sizeof(*choice));
-    mien_free(choice);
-    return status;
-}
-
-/* Takes off the masks between a member that left and every survivor. */
-static enum mien_status remove_pairs(struct mien_secagg_sum *sum, uint32_t gone,
-                                     const uint8_t seed[MIEN_SEED_BYTES])
-{
-    uint8_t secret_key[MIEN_KEY_BYTES];
     uint8_t shared[MIEN_KEY_BYTES];
-    uint8_t key[32];
-    enum mien_status status = mien_session_mask_sk(seed, sum->session_id, gone, secret_key);
+    enum mien_status status = MIEN_OK;
 
     for (uint32_t i = 0; i < sum->session.n && status == MIEN_OK; i++) {
         if (!mien_bitmap_has(sum->survivors, i))
             continue;
+        struct mien_mask *mask = &masks->mask[masks->n++];
+
+        /* The survivor added it when its index is the lower one. */
+        mask->subtract = i < gone;
         status = mien_x25519_shared(secret_key, sum->member[i].keys.mask_pk, shared);
         if (status == MIEN_OK)
-            status = mien_session_pair_mask(shared, sum->session_id, gone, i, key);
-        /* The survivor added it when its index is the lower one. */
-        if (status == MIEN_OK)
-            status = mien_mask_apply(key, i < gone, sum->residue, sum->session.dim);
+            status = mien_session_pair_mask(shared, sum->session_id, gone, i, mask->key);
     }
-    mien_wipe(secret_key, sizeof(secret_key));
     mien_wipe(shared, sizeof(shared));
-    mien_wipe(key, sizeof(key));
     return status;
 }
 
-static enum mien_status remove_self_mask(struct mien_secagg_sum *sum, uint32_t of,
-                                         const uint8_t seed[MIEN_SEED_BYTES])
+/* A key seed must give the key that was sent; if not, its owner dealt shares of another seed. */
+static enum mien_status open_pair_masks(const struct mien_secagg_sum *sum, uint32_t gone,
+                                        const uint8_t seed[MIEN_SEED_BYTES], struct masks *masks,
+                                        uint32_t *blamed)
 {
-    uint8_t key[32];
-    enum mien_status status = mien_session_self_mask(seed, sum->session_id, of, key);
+    uint8_t secret_key[MIEN_KEY_BYTES];
+    uint8_t public_key[MIEN_KEY_BYTES];
+    enum mien_status status = mien_session_mask_sk(seed, sum->session_id, gone, secret_key);
 
     if (status == MIEN_OK)
-        status = mien_mask_apply(key, true, sum->residue, sum->session.dim);
-    mien_wipe(key, sizeof(key));
+        status = mien_x25519_public(secret_key, public_key);
+    if (status == MIEN_OK &&
+        memcmp(public_key, sum->member[gone].keys.mask_pk, sizeof(public_key)) != 0) {
+        *blamed = gone;
+        status = MIEN_ECORRUPT;
+    }
+    if (status == MIEN_OK)
+        status = add_pair_masks(sum, gone, secret_key, masks);
+    mien_wipe(secret_key, sizeof(secret_key));
+    return status;
+}
+
+static enum mien_status open_masks(const struct mien_secagg_sum *sum, struct masks *masks,
+                                   uint32_t *blamed)
+{
+    uint8_t seed[MIEN_SEED_BYTES];
+    enum mien_status status = MIEN_OK;
+    struct mien_rebuild *rebuild = mien_calloc(1, sizeof(*rebuild));
+
+    if (rebuild == NULL)
+        return MIEN_ENOMEM;
+    mien_rebuild_init(rebuild, sum->session.n, sum->session.t);
+    for (uint32_t i = 0; i < sum->session.n && status == MIEN_OK; i++) {
+        const struct member *m = &sum->member[i];
+        uint32_t liar = UINT32_MAX;
+
+        if (!m->has_shared)
+            continue;
+        status = mien_rebuild_seed(rebuild, m->holders, m->shares, seed, &liar);
+        if (liar != UINT32_MAX && *blamed == UINT32_MAX)
+            *blamed = liar;
+        if (status == MIEN_OK && mien_bitmap_has(sum->survivors, i))
+            status = add_self_mask(sum, i, seed, masks);
+        else if (status == MIEN_OK)
+            status = open_pair_masks(sum, i, seed, masks, blamed);
+    }
+    mien_wipe(seed, sizeof(seed));
+    mien_rebuild_fini(rebuild);
+    mien_free(rebuild);
     return status;
 }
 
 enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, int64_t *total,
                                         uint32_t *blamed)
 {
-    enum mien_status status = MIEN_OK;
-    uint8_t seed[MIEN_SEED_BYTES];
-
     *blamed = UINT32_MAX;
     if (!mien_secagg_sum_ready(sum))
         return MIEN_ESTATE;
+    const uint32_t n_max = n_masks(sum);
+    struct masks masks = {.mask = mien_calloc(n_max, sizeof(*masks.mask))};
+    if (masks.mask == NULL)
+        return MIEN_ENOMEM;
     sum->state = STATE_OVER;
-    for (uint32_t i = 0; i < sum->session.n && status == MIEN_OK; i++) {
-        if (!sum->member[i].has_shared)
-            continue;
-        status = rebuild(sum, i, blamed, seed);
-        if (status == MIEN_OK && mien_bitmap_has(sum->survivors, i))
-            status = remove_self_mask(sum, i, seed);
-        else if (status == MIEN_OK)
-            status = remove_pairs(sum, i, seed);
-    }
-    mien_wipe(seed, sizeof(seed));
+    enum mien_status status = open_masks(sum, &masks, blamed);
+    if (status == MIEN_OK)
+        status = mien_mask_apply(masks.mask, masks.n, sum->residue, sum->session.dim);
+    mien_wipe(masks.mask, n_max * sizeof(*masks.mask));
+    mien_free(masks.mask);
     for (uint32_t j = 0; j < sum->session.dim && status == MIEN_OK; j++)
         total[j] += mien_lift(sum->residue[j], sum->session.bits);
     mien_wipe(sum->residue, sum->session.dim * sizeof(*sum->residue));
+    forget_shares(sum);
     return status;
 }

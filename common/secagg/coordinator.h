@@ -105,11 +105,12 @@ bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum);
 
 /* Rebuilds the secrets, takes the masks off and adds the sum to `total`; once.
  *
- * A key seed that is rebuilt must give the key that was sent; a seed whose shares do not lie on one
- * polynomial is searched for the share that is wrong among the spare ones.
+ * Every seed that is rebuilt carries its check, and a key seed must give the key that was sent.
+ * With one share to spare, a wrong one is found and left out.
  *
  *   total   [dim] the lifted sum is added
- *   blamed  out: first member whose share was wrong, or UINT32_MAX
+ *   blamed  out: first member whose share was wrong, or who dealt shares of another key's seed;
+ *           UINT32_MAX for none, or when it cannot be told
  *   errors  MIEN_ESTATE     not ready, or done
  *           MIEN_ECORRUPT   a secret cannot be rebuilt; total is as it was
  *           MIEN_ENOMEM, MIEN_ECRYPTO

@@ -356,43 +356,52 @@ enum mien_status mien_secagg_device_deliver_end(struct mien_secagg_device *devic
 }
 
 /* The mask with one peer: added by the lower index, subtracted by the higher. */
-static enum mien_status mask_with(struct mien_secagg_device *d, uint32_t i, uint32_t *vector)
+static enum mien_status mask_with(const struct mien_secagg_device *d, uint32_t i,
+                                  struct mien_mask *mask)
 {
     const uint32_t own = d->config.index;
     uint8_t shared[MIEN_KEY_BYTES];
-    uint8_t key[32];
-    enum mien_status status;
 
-    if (i == own) {
-        status = mien_session_self_mask(d->self_seed, d->session_id, own, key);
-    } else {
-        status = mien_x25519_shared(d->mask_sk, d->peer[i].keys.mask_pk, shared);
-        if (status == MIEN_OK)
-            status = mien_session_pair_mask(shared, d->session_id, own, i, key);
-        mien_wipe(shared, sizeof(shared));
+    mask->subtract = own > i;
+    if (i == own)
+        return mien_session_self_mask(d->self_seed, d->session_id, own, mask->key);
+    enum mien_status status = mien_x25519_shared(d->mask_sk, d->peer[i].keys.mask_pk, shared);
+    if (status == MIEN_OK)
+        status = mien_session_pair_mask(shared, d->session_id, own, i, mask->key);
+    mien_wipe(shared, sizeof(shared));
+    return status;
+}
+
+static enum mien_status mask_with_all(const struct mien_secagg_device *d, uint32_t *vector)
+{
+    const struct mien_session *s = &d->config.session;
+    uint32_t n_masks = 0;
+    enum mien_status status = MIEN_OK;
+    struct mien_mask *masks = mien_calloc(s->n, sizeof(*masks));
+
+    if (masks == NULL)
+        return MIEN_ENOMEM;
+    for (uint32_t i = 0; i < s->n && status == MIEN_OK; i++) {
+        if (d->peer[i].has_shares)
+            status = mask_with(d, i, &masks[n_masks++]);
     }
     if (status == MIEN_OK)
-        status = mien_mask_apply(key, own > i, vector, d->config.session.dim);
-    mien_wipe(key, sizeof(key));
+        status = mien_mask_apply(masks, n_masks, vector, s->dim);
+    mien_wipe(masks, s->n * sizeof(*masks));
+    mien_free(masks);
     return status;
 }
 
 enum mien_status mien_secagg_device_mask(struct mien_secagg_device *device, uint32_t *vector)
 {
-    const struct mien_session *s = &device->config.session;
-    enum mien_status status = MIEN_OK;
-
     if (device->state != STATE_MASK)
         return MIEN_ESTATE;
-    for (uint32_t i = 0; i < s->n && status == MIEN_OK; i++) {
-        if (device->peer[i].has_shares)
-            status = mask_with(device, i, vector);
-    }
+    enum mien_status status = mask_with_all(device, vector);
     mien_wipe(device->mask_sk, sizeof(device->mask_sk));
     mien_wipe(device->key_seed, sizeof(device->key_seed));
     mien_wipe(device->self_seed, sizeof(device->self_seed));
     if (status != MIEN_OK) {
-        mien_wipe(vector, s->dim * sizeof(*vector));
+        mien_wipe(vector, device->config.session.dim * sizeof(*vector));
         return give_up(device, status);
     }
     device->state = STATE_SURVIVORS;

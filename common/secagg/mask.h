@@ -1,4 +1,7 @@
-/* Masks: a keystream added to residues, and residues packed to their bits.
+/* Masks: keystreams added to residues, and residues packed to their bits.
+ *
+ * A keystream is AES-128-CTR from OpenSSL, or from a wider kernel where the processor has one
+ * (mask_kernel.h); a kernel that does not give OpenSSL's bytes is not used.
  *
  * Source:  Bonawitz et al. 2017, section 4 (PRG masks); AES-128-CTR of NIST SP 800-38A
  * Threads: any
@@ -13,14 +16,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Adds (or subtracts) the keystream of AES-128-CTR under key material to n residues mod 2^32.
+/* One keystream to add or subtract. */
+struct mien_mask {
+    uint8_t key[32]; /* secret: 16 bytes of key, then the first counter block */
+    bool subtract;
+};
+
+/* Adds masks to n residues mod 2^32, a cache's worth of residues at a time.
  *
- *   key     16 bytes of key, then 16 bytes of first counter block; secret
- *   residue [n] in place; the stream's words are little-endian
- *   errors  MIEN_ECRYPTO, MIEN_ENOMEM (the residues are then unusable)
+ *   masks   [n_masks]
+ *   residue [n] in place; word i is bytes 4i .. 4i + 3 of the stream, little-endian
+ *   errors  MIEN_ECRYPTO (the residues are then unusable)
  */
-MIEN_CHECK enum mien_status mien_mask_apply(const uint8_t key[32], bool subtract, uint32_t *residue,
-                                            uint64_t n);
+MIEN_CHECK enum mien_status mien_mask_apply(const struct mien_mask *masks, uint32_t n_masks,
+                                            uint32_t *residue, uint64_t n);
 
 /* The low `bits` of n residues, packed: residue i takes bits i bits .. (i + 1) bits - 1, low bits
  * first, little-endian; the last byte is filled with zeros.

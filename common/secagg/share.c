@@ -3,6 +3,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/compiler.h"
+#include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 
@@ -50,14 +51,38 @@ static uint64_t field_invert(uint64_t a)
     return result;
 }
 
-static void seed_to_limbs(const uint8_t seed[MIEN_SEED_BYTES], uint64_t limb[MIEN_SHARE_LIMBS])
+static const char check_label[] = "mien seed check v1";
+
+/* 52 bits that a seed must come with. */
+static enum mien_status check_bits(const uint8_t seed[MIEN_SEED_BYTES], uint64_t *out)
+{
+    uint8_t bytes[sizeof(check_label) + MIEN_SEED_BYTES];
+    uint8_t digest[MIEN_DIGEST_BYTES];
+
+    memcpy(bytes, check_label, sizeof(check_label)); /* with its NUL */
+    memcpy(bytes + sizeof(check_label), seed, MIEN_SEED_BYTES);
+    enum mien_status status = mien_digest((struct mien_span){bytes, sizeof(bytes)}, digest);
+    *out = mien_load_be64(digest) >> 12;
+    mien_wipe(bytes, sizeof(bytes));
+    mien_wipe(digest, sizeof(digest));
+    return status;
+}
+
+/* Limbs from the top: 17, 17 and 18 bits of check over 43, 43 and 42 of the seed. */
+static enum mien_status seed_to_limbs(const uint8_t seed[MIEN_SEED_BYTES],
+                                      uint64_t limb[MIEN_SHARE_LIMBS])
 {
     const uint64_t high = mien_load_be64(seed);
     const uint64_t low = mien_load_be64(seed + 8);
+    uint64_t check;
+    enum mien_status status = check_bits(seed, &check);
 
-    limb[0] = high >> 21;                                           /* 43 bits */
-    limb[1] = (high & ((UINT64_C(1) << 21) - 1)) << 22 | low >> 42; /* 43 bits */
-    limb[2] = low & ((UINT64_C(1) << 42) - 1);                      /* 42 bits */
+    if (status != MIEN_OK)
+        return status;
+    limb[0] = check >> 35 << 43 | high >> 21;
+    limb[1] = (check >> 18 & 0x1ffff) << 43 | (high & 0x1fffff) << 22 | low >> 42;
+    limb[2] = (check & 0x3ffff) << 42 | (low & ((UINT64_C(1) << 42) - 1));
+    return MIEN_OK;
 }
 
 /* A uniform residue: 61 bits, drawn again in the one case that is P. */
@@ -100,7 +125,7 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t 
     uint64_t *coefficient = mien_calloc(t, sizeof(*coefficient));
     if (coefficient == NULL)
         return MIEN_ENOMEM;
-    seed_to_limbs(seed, secret);
+    status = seed_to_limbs(seed, secret);
     for (int limb = 0; limb < MIEN_SHARE_LIMBS && status == MIEN_OK; limb++) {
         coefficient[0] = secret[limb];
         for (uint32_t k = 1; k < t && status == MIEN_OK; k++)
@@ -114,9 +139,11 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t 
     return status;
 }
 
-/* Lagrange: weight of share i for the value at x. Indices are public, so this may branch. */
-static enum mien_status weights_at(const uint32_t *index, uint32_t t, uint64_t x, uint64_t *weight)
+/* Indices are public, so this may branch. */
+enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight)
 {
+    if (t == 0)
+        return MIEN_EINVAL;
     for (uint32_t i = 0; i < t; i++) {
         const uint64_t xi = (uint64_t)index[i] + 1;
         uint64_t top = 1;
@@ -129,54 +156,36 @@ static enum mien_status weights_at(const uint32_t *index, uint32_t t, uint64_t x
                 continue;
             if (xj == xi)
                 return MIEN_EINVAL;
-            top = field_multiply(top, field_subtract(x, xj));
-            bottom = field_multiply(bottom, field_subtract(xi, xj));
+            top = field_multiply(top, xj);
+            bottom = field_multiply(bottom, field_subtract(xj, xi));
         }
         weight[i] = field_multiply(top, field_invert(bottom));
     }
     return MIEN_OK;
 }
 
-static enum mien_status interpolate(const uint32_t *index, const struct mien_share *shares,
-                                    uint32_t t, uint64_t x, struct mien_share *out)
+enum mien_status mien_share_join(const uint64_t *weight, const struct mien_share *shares,
+                                 uint32_t t, uint8_t seed[MIEN_SEED_BYTES])
 {
-    if (t == 0)
-        return MIEN_EINVAL;
-    uint64_t *weight = mien_calloc(t, sizeof(*weight));
-    if (weight == NULL)
-        return MIEN_ENOMEM;
-    enum mien_status status = weights_at(index, t, x, weight);
-    for (int limb = 0; limb < MIEN_SHARE_LIMBS && status == MIEN_OK; limb++) {
-        uint64_t sum = 0;
+    uint64_t limb[MIEN_SHARE_LIMBS] = {0};
+    uint64_t want[MIEN_SHARE_LIMBS];
+    uint8_t joined[MIEN_SEED_BYTES];
 
-        for (uint32_t i = 0; i < t; i++)
-            sum = field_add(sum, field_multiply(weight[i], shares[i].limb[limb]));
-        out->limb[limb] = sum;
+    for (uint32_t i = 0; i < t; i++) {
+        for (int k = 0; k < MIEN_SHARE_LIMBS; k++)
+            limb[k] = field_add(limb[k], field_multiply(weight[i], shares[i].limb[k]));
     }
-    mien_free(weight);
-    return status;
-}
-
-enum mien_status mien_share_predict(const uint32_t *index, const struct mien_share *shares,
-                                    uint32_t t, uint32_t at, struct mien_share *out)
-{
-    return interpolate(index, shares, t, (uint64_t)at + 1, out);
-}
-
-enum mien_status mien_share_join(const uint32_t *index, const struct mien_share *shares, uint32_t t,
-                                 uint8_t seed[MIEN_SEED_BYTES])
-{
-    struct mien_share at_zero = {{0}};
-    enum mien_status status = interpolate(index, shares, t, 0, &at_zero);
-    const uint64_t *limb = at_zero.limb;
-
-    if (status == MIEN_OK && (limb[0] >> 43 | limb[1] >> 43 | limb[2] >> 42) != 0)
+    const uint64_t middle = limb[1] & ((UINT64_C(1) << 43) - 1);
+    mien_store_be64(joined, limb[0] << 21 | middle >> 22);
+    mien_store_be64(joined + 8, middle << 42 | (limb[2] & ((UINT64_C(1) << 42) - 1)));
+    enum mien_status status = seed_to_limbs(joined, want);
+    if (status == MIEN_OK && !mien_ct_equal(limb, want, sizeof(limb)))
         status = MIEN_ECORRUPT;
-    if (status == MIEN_OK) {
-        mien_store_be64(seed, limb[0] << 21 | limb[1] >> 22);
-        mien_store_be64(seed + 8, (limb[1] & ((UINT64_C(1) << 22) - 1)) << 42 | limb[2]);
-    }
-    mien_wipe(&at_zero, sizeof(at_zero));
+    if (status == MIEN_OK)
+        memcpy(seed, joined, MIEN_SEED_BYTES);
+    mien_wipe(limb, sizeof(limb));
+    mien_wipe(want, sizeof(want));
+    mien_wipe(joined, sizeof(joined));
     return status;
 }
 

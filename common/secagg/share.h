@@ -1,7 +1,9 @@
 /* Shamir's secret sharing of 16-byte seeds over GF(2^61 - 1).
  *
- * A seed is three limbs of 43, 43 and 42 bits; member i's share is the three polynomials at
- * x = i + 1. Field arithmetic takes the same time whatever the values; indices are public.
+ * A seed is three limbs of 43, 43 and 42 bits, each filled to 60 with bits of the seed's SHA-256:
+ * 52 of them, so that a wrong share shows when the seed is rebuilt, although nobody but its owner
+ * knew the seed. Member i's share is the three polynomials at x = i + 1. Field arithmetic takes the
+ * same time whatever the values; indices are public.
  *
  * Source:  Shamir 1979
  * Threads: any
@@ -32,20 +34,22 @@ MIEN_CHECK enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES]
                                              uint32_t t, struct mien_rng *rng,
                                              struct mien_share *shares);
 
-/* The seed from t shares.
+/* Lagrange's weights for t members' shares at zero; the same for every secret of these members.
  *
  *   index   [t] different members
- *   errors  MIEN_EINVAL  two indices are equal, t is 0
- *           MIEN_ECORRUPT  what comes out is no seed: a share was wrong
- *           MIEN_ENOMEM
+ *   weight  [t] out; not secret
+ *   errors  MIEN_EINVAL  two indices are equal, or t is 0
  */
-MIEN_CHECK enum mien_status mien_share_join(const uint32_t *index, const struct mien_share *shares,
-                                            uint32_t t, uint8_t seed[MIEN_SEED_BYTES]);
+MIEN_CHECK enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight);
 
-/* What member `at` holds if the t shares are right; to check a further share.  errors  as join */
-MIEN_CHECK enum mien_status mien_share_predict(const uint32_t *index,
-                                               const struct mien_share *shares, uint32_t t,
-                                               uint32_t at, struct mien_share *out);
+/* The seed from t shares.
+ *
+ *   weight  [t] of the members whose shares they are
+ *   errors  MIEN_ECORRUPT  a share was wrong (one that is not passes with probability 2^-52)
+ *           MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_share_join(const uint64_t *weight, const struct mien_share *shares,
+                                            uint32_t t, uint8_t seed[MIEN_SEED_BYTES]);
 
 void mien_share_encode(const struct mien_share *share, uint8_t out[MIEN_SHARE_BYTES]);
 
