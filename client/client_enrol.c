@@ -101,18 +101,19 @@ static enum mien_status check_issued(const struct mien_client *client, struct mi
     if (status == MIEN_OK)
         status = mien_identity_cert_verify(cert, ca, mien_clock_unix_s(), err);
     if (status == MIEN_OK)
-        status = mien_credential_verify(credential, authority.public_key, &statement, err);
+        status = mien_credential_verify(credential, authority.public_key, mien_clock_unix_s(),
+                                        &statement, err);
     if (status != MIEN_OK)
         return status;
     if (!own.is_device || memcmp(own.public_key, public_key, 32) != 0)
         return mien_err_set(err, MIEN_EAUTH, "the certificate is not for this device's key");
-    if (memcmp(statement.public_key, public_key, 32) != 0 ||
+    if (memcmp(statement.key, public_key, 32) != 0 ||
         memcmp(statement.device_id, own.device_id, sizeof(own.device_id)) != 0)
         return mien_err_set(err, MIEN_EAUTH, "the credential is not for this device");
     return MIEN_OK;
 }
 
-/* Puts an issued certificate in the place of the one before. */
+/* Puts an issued certificate and credential, both checked, in the place of those before. */
 static void adopt(struct mien_client_state *state, struct mien_span cert,
                   struct mien_span credential)
 {
@@ -120,8 +121,7 @@ static void adopt(struct mien_client_state *state, struct mien_span cert,
 
     memcpy(state->cert, cert.data, cert.len);
     state->cert_len = cert.len;
-    memcpy(id->credential, credential.data, credential.len);
-    id->credential_len = credential.len;
+    memcpy(id->credential, credential.data, sizeof(id->credential));
     memcpy(id->device_key, state->pending_key, sizeof(id->device_key));
     mien_wipe(state->pending_key, sizeof(state->pending_key));
     memset(state->pending_token, 0, sizeof(state->pending_token));

@@ -2,6 +2,7 @@
 /* The host's callbacks as the core's surroundings. */
 #include "client/client_internal.h"
 
+#include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "common/base/text.h"
 #include "common/wire/identity.h"
@@ -44,6 +45,12 @@ static void core_log(void *self, enum mien_log_level level, const char *line)
     mien_client_log(self, levels[level], "%s", line);
 }
 
+static int64_t core_now_s(void *self)
+{
+    (void)self;
+    return mien_clock_unix_s();
+}
+
 static size_t core_n_examples(void *self)
 {
     const struct mien_client_host *host = &((struct mien_client *)self)->config.host;
@@ -73,6 +80,7 @@ enum mien_status mien_client_make_core(struct mien_client *client)
                  .send = core_send,
                  .save = core_save,
                  .examples = {client, core_n_examples, core_example, core_attribute},
+                 .now_s = core_now_s,
                  .log = core_log},
         .limits = client->limits,
         .identity = client->state.identity,

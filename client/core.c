@@ -212,6 +212,7 @@ static enum mien_status on_come_back(struct mien_client_core *core, uint64_t now
 {
     if (core->phase < MIEN_CORE_CHECKED_IN)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "COME_BACK without a check-in");
+    bool left_out = core->round != NULL && core->config.record.waits_for_close;
     mien_core_leave_round(core);
     core->phase = MIEN_CORE_IDLE;
     core->watchdog_at_ms = never;
@@ -223,7 +224,10 @@ static enum mien_status on_come_back(struct mien_client_core *core, uint64_t now
         core->connect_at_ms = core->check_in_at_ms;
     mien_core_log(core, MIEN_DEBUG, "device.come_back after_ms=%" PRIu32 " reason=%d",
                   come_back->after_ms, (int)come_back->reason);
-    return MIEN_OK;
+    if (!left_out)
+        return MIEN_OK;
+    core->config.record.waits_for_close = false;
+    return core->config.host.save(core->config.host.self, &core->config.record);
 }
 
 static enum mien_status on_closed(struct mien_client_core *core, uint64_t now_ms,

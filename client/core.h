@@ -23,6 +23,7 @@
 #include "client/train.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/secagg/credential.h"
 
 struct mien_message;
 struct mien_client_core;
@@ -45,6 +46,9 @@ struct mien_client_core_host {
 
     struct mien_client_examples examples;
 
+    /* Seconds since 1970, for the validity of peers' credentials. May be NULL: not checked. */
+    int64_t (*now_s)(void *self);
+
     /* May be NULL. `line` is "event key=value ...". */
     void (*log)(void *self, enum mien_log_level level, const char *line);
 };
@@ -55,8 +59,7 @@ struct mien_client_identity {
     uint8_t device_key[32];      /* secret: Ed25519 seed of the certificate's key */
     uint8_t ca_key[32];          /* Ed25519 key under which peers' credentials must hold */
     uint8_t coordinator_key[32]; /* Ed25519 key under which assignments must hold */
-    uint8_t credential[256];
-    size_t credential_len;
+    uint8_t credential[MIEN_CREDENTIAL_BYTES];
 };
 
 struct mien_client_core_config {

@@ -51,16 +51,16 @@ struct mien_core_round {
     uint64_t memory_bytes;
     struct mien_client_train *train; /* in use: lent by the caller, or own_train */
     struct mien_client_train *own_train;
-    int32_t *vector; /* secret: [dim] until it is masked */
+    int32_t *vector; /* secret: [dim], masked in place */
     size_t dim;
     struct mien_secagg_device *session; /* NULL outside a session */
     uint8_t session_id[32];
     uint32_t n_members;
-    uint32_t index;
-    uint32_t next_part;  /* of the list that is coming in */
-    uint32_t *masked;    /* [dim] residues, from MASKING to the end of UPLOADING */
+    uint32_t n_roster; /* entries of the roster so far */
+    uint32_t n_parts;  /* of the list that is coming in; 0 before its first part */
+    uint32_t next_part;
+    uint8_t *chunk;      /* the piece that is uploaded */
     uint64_t n_uploaded; /* bytes of the packed vector */
-    uint64_t upload_bytes;
 };
 
 struct mien_client_core {
@@ -112,6 +112,9 @@ MIEN_CHECK enum mien_status mien_core_on_chunk(struct mien_client_core *core, ui
                                                const struct mien_message_chunk *chunk);
 MIEN_CHECK enum mien_status mien_core_train(struct mien_client_core *core, uint64_t now_ms,
                                             struct mien_client_train *train);
+
+/* Wipes and frees the vector: it is of no use any more, and must be of none. */
+void mien_core_drop_vector(struct mien_core_round *round);
 
 /* Wipes and frees what belongs to the round; none is fine. */
 void mien_core_leave_round(struct mien_client_core *core);

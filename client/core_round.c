@@ -86,6 +86,16 @@ static enum mien_status blob_take(struct mien_client_core *core, struct mien_cor
     return MIEN_OK;
 }
 
+void mien_core_drop_vector(struct mien_core_round *round)
+{
+    if (round->vector != NULL)
+        mien_wipe(round->vector, round->dim * sizeof(*round->vector));
+    mien_free(round->vector);
+    mien_free(round->chunk);
+    round->vector = NULL;
+    round->chunk = NULL;
+}
+
 void mien_core_leave_round(struct mien_client_core *core)
 {
     struct mien_core_round *round = core->round;
@@ -98,9 +108,7 @@ void mien_core_leave_round(struct mien_client_core *core)
         return;
     mien_core_leave_session(round);
     mien_client_train_free(round->own_train);
-    if (round->vector != NULL)
-        mien_wipe(round->vector, round->dim * sizeof(*round->vector));
-    mien_free(round->vector);
+    mien_core_drop_vector(round);
     mien_wipe(round, sizeof(*round));
     mien_free(round);
     core->round = NULL;
@@ -116,12 +124,10 @@ static enum mien_status judge_assign(struct mien_client_core *core,
 
     *good = false;
     mien_message_assign_statement(id->run_id, assign, statement);
-    status = mien_identity_verify(id->coordinator_key,
-                                  (struct mien_span){statement, sizeof(statement)},
-                                  assign->signature);
+    status = mien_identity_verify(
+        id->coordinator_key, (struct mien_span){statement, sizeof(statement)}, assign->signature);
     if (status == MIEN_EAUTH)
-        return mien_core_refuse(core, MIEN_MESSAGE_ERROR_AUTH,
-                                "ASSIGN's signature does not hold");
+        return mien_core_refuse(core, MIEN_MESSAGE_ERROR_AUTH, "ASSIGN's signature does not hold");
     if (status == MIEN_OK)
         status = mien_core_see(core, &assign->mark, good);
     if (status != MIEN_OK || !*good)
@@ -147,8 +153,7 @@ static enum mien_status want_model(struct mien_client_core *core, uint64_t now_m
     return MIEN_OK;
 }
 
-/* What the round holds at its peak: the model, the vector and its masked form beside the plan's
- * training or the secure sum. */
+/* What the round holds at its peak: the model, and the vector beside training or a session. */
 static enum mien_status memory_need(struct mien_core_round *round)
 {
     uint64_t train_bytes;
@@ -157,16 +162,14 @@ static enum mien_status memory_need(struct mien_core_round *round)
     if (status != MIEN_OK)
         return status;
     uint64_t vectors = (sizeof(int32_t) + sizeof(uint32_t)) * (uint64_t)round->dim;
-    round->memory_bytes =
-        round->assign.model_bytes + sizeof(*round) + train_bytes + vectors +
-        mien_secagg_device_bytes(&round->params, round->plan.group_max);
+    round->memory_bytes = round->assign.model_bytes + sizeof(*round) + train_bytes + vectors +
+                          mien_secagg_device_bytes(round->plan.group_max);
     return MIEN_OK;
 }
 
 static enum mien_status refuse_plan(struct mien_client_core *core, const char *why)
 {
-    enum mien_status status =
-        mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY, "%s", why);
+    enum mien_status status = mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY, "%s", why);
 
     /* A run has one plan: asking again would change nothing. */
     mien_core_end(core, MIEN_EPOLICY, core->sentence);
@@ -186,15 +189,14 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
     if (round->assign.model_bytes != sizeof(float) * mien_plan_n_parameters(&round->plan))
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL,
                                 "the model is not as long as the plan says");
-    status = mien_secagg_params_of_plan(&round->plan, &round->params, &err);
+    status = mien_client_train_params(&round->plan, &round->params, &err);
     if (status != MIEN_OK)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "the plan: %s", err.text);
     round->dim = round->params.dim;
     status = memory_need(round);
     if (status != MIEN_OK)
         return status;
-    if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) !=
-        MIEN_OK)
+    if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) != MIEN_OK)
         return refuse_plan(core, err.text);
     return want_model(core, now_ms);
 }
@@ -232,8 +234,7 @@ enum mien_status mien_core_on_chunk(struct mien_client_core *core, uint64_t now_
 
     if (core->phase != MIEN_CORE_FETCHING || chunk->what != asked)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "CHUNK was not asked for");
-    enum mien_status status =
-        blob_take(core, plan ? &core->plan : &core->model, chunk, &whole);
+    enum mien_status status = blob_take(core, plan ? &core->plan : &core->model, chunk, &whole);
     if (status != MIEN_OK || core->close)
         return status;
     if (!whole) {
@@ -279,7 +280,8 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
     round->vector = mien_calloc(round->dim, sizeof(*round->vector));
     if (round->vector == NULL)
         return MIEN_ENOMEM;
-    status = mien_client_train_take(round->train, round->vector, round->dim, &core->note);
+    status = mien_client_train_take(round->train, &round->params, &core->config.rng, round->vector,
+                                    &core->note);
     mien_client_train_free(round->own_train);
     round->own_train = NULL;
     round->train = NULL;

@@ -36,12 +36,12 @@ static enum mien_status append_fields(const struct mien_client_state *state, str
         {id->device_key, sizeof(id->device_key)},
         {id->ca_key, sizeof(id->ca_key)},
         {id->coordinator_key, sizeof(id->coordinator_key)},
+        {id->credential, sizeof(id->credential)},
         {state->pending_key, sizeof(state->pending_key)},
         {state->pending_token, sizeof(state->pending_token)},
     };
     const struct mien_span counted[] = {
         {(const uint8_t *)state->host, strlen(state->host)},
-        {id->credential, id->credential_len},
         {state->cert, state->cert_len},
         {state->ca, state->ca_len},
     };
@@ -90,10 +90,10 @@ static enum mien_status read_fields(struct mien_reader *reader, struct mien_clie
     mien_read_into(reader, id->device_key, sizeof(id->device_key));
     mien_read_into(reader, id->ca_key, sizeof(id->ca_key));
     mien_read_into(reader, id->coordinator_key, sizeof(id->coordinator_key));
+    mien_read_into(reader, id->credential, sizeof(id->credential));
     mien_read_into(reader, state->pending_key, sizeof(state->pending_key));
     mien_read_into(reader, state->pending_token, sizeof(state->pending_token));
     read_long(reader, (uint8_t *)state->host, sizeof(state->host) - 1, &host_len);
-    read_long(reader, id->credential, sizeof(id->credential), &id->credential_len);
     read_long(reader, state->cert, sizeof(state->cert), &state->cert_len);
     read_long(reader, state->ca, sizeof(state->ca), &state->ca_len);
     if (mien_client_record_decode(reader, &state->record) != MIEN_OK || !mien_reader_done(reader))

@@ -6,6 +6,8 @@
 #include "common/nn/model.h"
 #include "common/nn/trainer.h"
 #include "common/plan/plan.h"
+#include "common/secagg/params.h"
+#include "common/secagg/quantise.h"
 
 #include <math.h>
 #include <string.h>
@@ -212,5 +214,48 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
         train->stage = STAGE_DONE;
     if (status == MIEN_OK)
         *done = finished;
+    return status;
+}
+
+enum mien_status mien_client_train_params(const struct mien_plan *plan,
+                                          struct mien_secagg_params *out, struct mien_err *err)
+{
+    struct mien_layout layout;
+    enum mien_status status = mien_layout_init(&layout, plan, err);
+
+    if (status != MIEN_OK)
+        return status;
+    return mien_secagg_params_init(out, mien_layout_n_shared(&layout, plan), plan->clip,
+                                   plan->group_max, plan->bits, err);
+}
+
+enum mien_status mien_client_train_take(struct mien_client_train *train,
+                                        const struct mien_secagg_params *params,
+                                        struct mien_rng *rng, int32_t *vector,
+                                        enum mien_client_note *note)
+{
+    struct mien_contribution contribution = {.update = train->values};
+    struct mien_quantise_note detail;
+    float d_loss;
+    float g_loss;
+    bool finite;
+    enum mien_status status = MIEN_OK;
+
+    if (train->stage != STAGE_DONE)
+        return MIEN_ESTATE;
+    if (params->n_update != train->n_shared)
+        return MIEN_EINVAL;
+    mien_trainer_update(train->trainer, train->values, &finite);
+    mien_trainer_losses(train->trainer, &d_loss, &g_loss);
+    if (train->note == MIEN_CLIENT_NOTE_NONE && !finite)
+        train->note = MIEN_CLIENT_NOTE_NOT_FINITE;
+    memset(vector, 0, params->dim * sizeof(*vector));
+    if (train->note == MIEN_CLIENT_NOTE_NONE) {
+        contribution.metrics[MIEN_METRIC_TRAINED] = 1.0F;
+        contribution.metrics[MIEN_METRIC_D_LOSS] = isfinite(d_loss) ? d_loss / 4 : 1.0F;
+        status = mien_quantise(params, train->plan.clip, &contribution, rng, vector, &detail);
+    }
+    *note = train->note;
+    forget(train);
     return status;
 }

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct mien_plan;
+struct mien_secagg_params;
 struct mien_client_train;
 
 /* Where examples come from. Callbacks as in mien/client.h, which says what they promise. */
@@ -61,7 +62,7 @@ void mien_client_train_free(struct mien_client_train *train);
  *
  *   model     float32 little-endian values of the whole model in plan order, borrowed
  *   examples  lent until the vector is taken
- *   rng       lent until the vector is taken; drives order, latents and rounding
+ *   rng       gives a key; order and latents follow from it
  *   errors    MIEN_EINVAL  the model has another length, MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_client_train_start(struct mien_client_train *train,
@@ -77,13 +78,22 @@ MIEN_CHECK enum mien_status mien_client_train_start(struct mien_client_train *tr
  */
 MIEN_CHECK enum mien_status mien_client_train_step(struct mien_client_train *train, bool *done);
 
-/* The vector: update clipped to the plan's norm, clip bit, metrics, quantised under the joint
- * bound; all zero with a note when there is nothing to give.
+/* The bounds of the vector under a plan.  errors  MIEN_EINVAL, MIEN_ELIMIT */
+MIEN_CHECK enum mien_status mien_client_train_params(const struct mien_plan *plan,
+                                                     struct mien_secagg_params *out,
+                                                     struct mien_err *err);
+
+/* The vector: update clipped to the plan's norm, metrics, quantised under the joint bound; all
+ * zero with a note when there is nothing to give. The update is then forgotten.
  *
- *   vector  [dim] out, dim as secagg/params.h says for the plan; the caller wipes it
- *   errors  MIEN_ESTATE  not done, MIEN_EINVAL  dim, MIEN_ECRYPTO
+ *   params  of the plan, mien_client_train_params
+ *   rng     for the rounding
+ *   vector  [params->dim] out; secret
+ *   errors  MIEN_ESTATE  not done, MIEN_EINVAL  params of another plan, MIEN_ECRYPTO
  */
-MIEN_CHECK enum mien_status mien_client_train_take(struct mien_client_train *train, int32_t *vector,
-                                                   size_t dim, enum mien_client_note *note);
+MIEN_CHECK enum mien_status mien_client_train_take(struct mien_client_train *train,
+                                                   const struct mien_secagg_params *params,
+                                                   struct mien_rng *rng, int32_t *vector,
+                                                   enum mien_client_note *note);
 
 #endif
