@@ -40,7 +40,12 @@ static const struct key keys[] = {
      0,
      0,
      "127.0.0.1"},
-    {{"listen.bind", "address", "to listen on"}, TEXT, AT(bind), 0, 0, "0.0.0.0"},
+    {{"listen.bind", "address", "to listen on; empty: 127.0.0.1 for a loopback host, else 0.0.0.0"},
+     TEXT,
+     AT(bind),
+     0,
+     0,
+     ""},
     {{"listen.port", "port", "for devices"}, PORT, AT(port), 1, 65534, "7443"},
     {{"listen.enrol_port", "port", "for devices that enrol; 0 for listen.port + 1"},
      PORT,
@@ -253,6 +258,11 @@ enum mien_status mien_config_check(struct mien_config *config, struct mien_err *
         return status;
     if (config->enrol_port == 0)
         config->enrol_port = (uint16_t)(config->port + 1);
+    if (config->bind[0] == '\0') {
+        bool loopback =
+            strcmp(config->host, "127.0.0.1") == 0 || strcmp(config->host, "localhost") == 0;
+        (void)snprintf(config->bind, sizeof(config->bind), loopback ? "127.0.0.1" : "0.0.0.0");
+    }
     if (config->enrol_port == config->port ||
         (config->admin_port != 0 &&
          (config->admin_port == config->port || config->admin_port == config->enrol_port)))

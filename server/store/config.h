@@ -26,7 +26,8 @@ struct mien_config {
     struct mien_plan plan;
 
     char host[MIEN_CONFIG_HOST_BYTES]; /* listen.host: in tokens and the server's certificate */
-    char bind[MIEN_CONFIG_HOST_BYTES]; /* listen.bind: address to listen on */
+    char bind[MIEN_CONFIG_HOST_BYTES]; /* listen.bind: address to listen on; "" for one that fits
+                                          host */
     uint16_t port;                     /* listen.port: devices */
     uint16_t enrol_port;               /* listen.enrol_port: new devices; 0 for port + 1 */
     uint16_t admin_port;               /* listen.admin_port: metrics, loopback; 0 for none */
@@ -60,7 +61,7 @@ MIEN_CHECK enum mien_status mien_config_set_pair(struct mien_config *config, con
                                                  struct mien_err *err);
 
 /* Whether the whole holds together (mien_plan_validate too); fills in what depends on other keys:
- * enrol_port 0 becomes port + 1.  errors  MIEN_EINVAL, MIEN_ELIMIT */
+ * enrol_port 0 becomes port + 1, an empty bind an address.  errors  MIEN_EINVAL, MIEN_ELIMIT */
 MIEN_CHECK enum mien_status mien_config_check(struct mien_config *config, struct mien_err *err);
 
 /* Reads INI text; the whole is checked (mien_config_check). err names the line.

@@ -18,6 +18,9 @@ static const struct tool tools[] = {
     {"devices", mien_tool_devices, "list enrolled devices"},
     {"revoke", mien_tool_revoke, "shut a device out"},
     {"status", mien_tool_status, "what the coordinator does, what privacy is spent"},
+    {"faces", mien_tool_faces, "draw folders of procedural faces"},
+    {"train", mien_tool_train, "train in one place: start models, baselines"},
+    {"generate", mien_tool_generate, "a set of pictures from the latest model"},
     {"verify", mien_tool_verify, "check ledger, models, releases and their cost"},
     {"restore", mien_tool_restore, "accept a ledger that was rolled back, at its price"},
 };

@@ -22,6 +22,9 @@ static void an_empty_file_is_the_demo(void **state)
     assert_string_equal(config.preset, "demo");
     assert_int_equal(config.port, 7443);
     assert_int_equal(config.enrol_port, 7444);
+    assert_string_equal(config.bind, "127.0.0.1"); /* a demo is nobody else's business */
+    assert_parse("[listen]\nhost = faces.example\n", MIEN_OK, NULL);
+    assert_string_equal(config.bind, "0.0.0.0");
 }
 
 static void what_is_written_is_read_back(void **state)
