@@ -45,6 +45,11 @@ static void schedule_init(struct schedule *out, const uint8_t key[16])
     mien_wipe(k, sizeof(k));
 }
 
+static bool carries(struct mien_mask_counter c)
+{
+    return c.low > UINT64_MAX - CHUNK_BLOCKS;
+}
+
 /* Four counter blocks, of which the first is `add` after the given one. */
 static __m512i counters(struct mien_mask_counter c, uint64_t add)
 {
@@ -59,36 +64,35 @@ static __m512i counters(struct mien_mask_counter c, uint64_t add)
     return _mm512_loadu_si512(lane);
 }
 
-/* The keystream of CHUNK_BLOCKS blocks from a counter. */
-static void expand(const struct schedule *schedule, struct mien_mask_counter c, __m512i out[N_WIDE])
+/* Adds the keystream of CHUNK_BLOCKS blocks to as many residues, by way of registers only. */
+static inline void add_chunk(const struct schedule *schedule, struct mien_mask_counter c,
+                             bool subtract, uint32_t *residue)
 {
     const __m512i reverse =
         _mm512_broadcast_i32x4(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    const bool carries = c.low > UINT64_MAX - CHUNK_BLOCKS;
-    __m512i counter = counters(c, 0);
     const __m512i four = _mm512_set_epi64(0, 4, 0, 4, 0, 4, 0, 4);
+    __m512i counter = counters(c, 0);
+    __m512i stream[N_WIDE];
 
     for (int i = 0; i < N_WIDE; i++) {
-        if (carries)
-            counter = counters(c, 4 * (uint64_t)i);
-        out[i] = _mm512_xor_si512(_mm512_shuffle_epi8(counter, reverse), schedule->key[0]);
+        stream[i] = _mm512_xor_si512(_mm512_shuffle_epi8(counter, reverse), schedule->key[0]);
         counter = _mm512_add_epi64(counter, four);
+    }
+    if (carries(c)) {
+        for (int i = 0; i < N_WIDE; i++)
+            stream[i] = _mm512_xor_si512(_mm512_shuffle_epi8(counters(c, 4 * (uint64_t)i), reverse),
+                                         schedule->key[0]);
     }
     for (int round = 1; round < N_ROUNDS; round++) {
         for (int i = 0; i < N_WIDE; i++)
-            out[i] = _mm512_aesenc_epi128(out[i], schedule->key[round]);
+            stream[i] = _mm512_aesenc_epi128(stream[i], schedule->key[round]);
     }
-    for (int i = 0; i < N_WIDE; i++)
-        out[i] = _mm512_aesenclast_epi128(out[i], schedule->key[N_ROUNDS]);
-}
-
-static void add_chunk(uint32_t *residue, const __m512i stream[N_WIDE], bool subtract)
-{
     for (int i = 0; i < N_WIDE; i++) {
         const __m512i old = _mm512_loadu_si512(residue + 16 * i);
+        const __m512i word = _mm512_aesenclast_epi128(stream[i], schedule->key[N_ROUNDS]);
 
-        _mm512_storeu_si512(residue + 16 * i, subtract ? _mm512_sub_epi32(old, stream[i])
-                                                       : _mm512_add_epi32(old, stream[i]));
+        _mm512_storeu_si512(residue + 16 * i,
+                            subtract ? _mm512_sub_epi32(old, word) : _mm512_add_epi32(old, word));
     }
 }
 
@@ -96,27 +100,23 @@ enum mien_status mien_mask_vaes(const struct mien_mask *mask, uint64_t first_blo
                                 uint32_t *residue, uint64_t n)
 {
     struct schedule schedule;
-    __m512i stream[N_WIDE];
     struct mien_mask_counter c = mien_mask_counter_at(mask, first_block);
     uint64_t at = 0;
 
     schedule_init(&schedule, mask->key);
     for (; n - at >= CHUNK_WORDS; at += CHUNK_WORDS) {
-        expand(&schedule, c, stream);
-        add_chunk(residue + at, stream, mask->subtract);
-        c.high += c.low > UINT64_MAX - CHUNK_BLOCKS;
+        add_chunk(&schedule, c, mask->subtract, residue + at);
+        c.high += carries(c);
         c.low += CHUNK_BLOCKS;
     }
     if (at < n) {
         uint32_t last[CHUNK_WORDS] = {0};
 
         memcpy(last, residue + at, (n - at) * sizeof(last[0]));
-        expand(&schedule, c, stream);
-        add_chunk(last, stream, mask->subtract);
+        add_chunk(&schedule, c, mask->subtract, last);
         memcpy(residue + at, last, (n - at) * sizeof(last[0]));
         mien_wipe(last, sizeof(last));
     }
     mien_wipe(&schedule, sizeof(schedule));
-    mien_wipe(stream, sizeof(stream));
     return MIEN_OK;
 }

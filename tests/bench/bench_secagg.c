@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What one session of the secure sum costs in CPU time: masks, packing, a device, the coordinator.
+ *
+ * Usage: bench_secagg [MEMBERS [DIM]]   128 members and 10^6 values of 20 bits unless said. One in
+ * ten leaves after the shares. Every device is real, so a run takes some seconds; the vectors are
+ * zeros, for no work depends on a value.
+ */
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+#include "common/base/mem.h"
+#include "common/base/rng.h"
+#include "common/secagg/coordinator.h"
+#include "common/secagg/device.h"
+#include "common/secagg/mask_kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BITS 20
+
+struct bench {
+    struct mien_rng rng;
+    struct mien_session session;
+    uint8_t ca_seed[32];
+    uint8_t ca_key[32];
+    uint8_t (*identity_seed)[32];
+    uint8_t (*credential)[MIEN_CREDENTIAL_BYTES];
+    uint8_t (*identity)[32];
+    struct mien_secagg_device **device;
+    struct mien_secagg_sum *sum;
+    uint32_t *vector;
+    uint8_t *packed;
+};
+
+static void need(enum mien_status status, const char *what)
+{
+    if (status == MIEN_OK)
+        return;
+    fprintf(stderr, "bench_secagg: %s: %s\n", what, mien_status_text(status));
+    exit(1);
+}
+
+static void *block(size_t n, size_t size)
+{
+    void *p = mien_calloc(n, size);
+
+    need(p == NULL ? MIEN_ENOMEM : MIEN_OK, "memory");
+    return p;
+}
+
+static double cpu_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static void bench_masks(struct bench *b)
+{
+    enum { N = 64 };
+    struct mien_mask masks[N];
+    const uint32_t dim = b->session.dim;
+
+    need(mien_rng_fill(&b->rng, masks, sizeof(masks)), "random");
+    for (int i = 0; i < N; i++)
+        masks[i].subtract = i % 2 == 1;
+    double start = cpu_ms();
+    need(mien_mask_apply(masks, N, b->vector, dim), "masks");
+    printf("mask expand and add     %8.3f ms (%s)\n", (cpu_ms() - start) / N,
+           mien_mask_native() == NULL ? "OpenSSL" : "VAES");
+    start = cpu_ms();
+    for (int i = 0; i < N; i++)
+        need(mien_mask_evp(&masks[i], 0, b->vector, dim), "masks");
+    printf("mask by OpenSSL         %8.3f ms\n", (cpu_ms() - start) / N);
+    start = cpu_ms();
+    mien_pack(b->vector, dim, BITS, b->packed);
+    printf("pack                    %8.3f ms\n", cpu_ms() - start);
+    const size_t len = (size_t)mien_secagg_packed_bytes(dim, BITS);
+    start = cpu_ms();
+    need(mien_unpack_add((struct mien_span){b->packed, len}, BITS, b->vector, dim), "unpack");
+    printf("unpack and add          %8.3f ms\n", cpu_ms() - start);
+}
+
+static void make_members(struct bench *b)
+{
+    const uint32_t n = b->session.n;
+    uint8_t *ids = block(n, MIEN_DEVICE_ID_BYTES);
+
+    b->identity_seed = block(n, 32);
+    b->identity = block(n, 32);
+    b->credential = block(n, MIEN_CREDENTIAL_BYTES);
+    b->device = block(n, sizeof(struct mien_secagg_device *));
+    need(mien_rng_fill(&b->rng, b->ca_seed, 32), "random");
+    need(mien_ed25519_public(b->ca_seed, b->ca_key), "CA");
+    for (uint32_t i = 0; i < n; i++) {
+        struct mien_credential who = {.not_after = 1000};
+
+        need(mien_rng_fill(&b->rng, b->identity_seed[i], 32), "random");
+        need(mien_ed25519_public(b->identity_seed[i], b->identity[i]), "identity");
+        mien_store_be32(who.device_id, i);
+        mien_store_be32(who.unit_digest, i);
+        memcpy(who.key, b->identity[i], 32);
+        memcpy(ids + (size_t)i * MIEN_DEVICE_ID_BYTES, who.device_id, MIEN_DEVICE_ID_BYTES);
+        need(mien_credential_issue(&who, b->ca_seed, b->credential[i]), "credential");
+    }
+    need(mien_digest((struct mien_span){ids, (size_t)n * MIEN_DEVICE_ID_BYTES},
+                     b->session.members_digest),
+         "digest");
+    mien_free(ids);
+}
+
+static void make_device(struct bench *b, uint32_t i)
+{
+    struct mien_secagg_device_config config = {
+        .session = b->session, .index = i, .now = 500, .min_members = 2};
+
+    memcpy(config.device_key, b->identity_seed[i], 32);
+    memcpy(config.ca_key, b->ca_key, 32);
+    memcpy(config.credential, b->credential[i], MIEN_CREDENTIAL_BYTES);
+    need(mien_secagg_device_new(&config, &b->rng, &b->device[i], NULL), "device");
+}
+
+static void share_from(struct bench *b, uint32_t from)
+{
+    const uint32_t n = b->session.n;
+    uint8_t sealed[MIEN_SEALED_SHARES_BYTES];
+    bool has = false;
+
+    for (uint32_t i = 0; i < n; i++)
+        need(mien_secagg_device_roster(b->device[from], i,
+                                       (struct mien_span){b->credential[i], MIEN_CREDENTIAL_BYTES},
+                                       mien_secagg_sum_roster(b->sum, i), NULL),
+             "roster");
+    need(mien_secagg_device_roster_end(b->device[from], &b->rng, NULL), "roster");
+    for (uint32_t to = 0; to < n; to++) {
+        need(mien_secagg_device_shares(b->device[from], to, sealed, &has), "shares");
+        if (has)
+            need(mien_secagg_sum_shares(b->sum, from, to,
+                                        (struct mien_span){sealed, sizeof(sealed)}),
+                 "shares");
+    }
+}
+
+static void deliver_to(struct bench *b, uint32_t to)
+{
+    for (uint32_t from = 0; from < b->session.n; from++) {
+        const uint8_t *sealed = mien_secagg_sum_delivery(b->sum, from, to);
+
+        if (sealed != NULL)
+            need(mien_secagg_device_deliver(b->device[to], from,
+                                            (struct mien_span){sealed, MIEN_SEALED_SHARES_BYTES},
+                                            NULL),
+                 "deliver");
+    }
+    need(mien_secagg_device_deliver_end(b->device[to], NULL), "deliver");
+}
+
+static void input_from(struct bench *b, uint32_t i)
+{
+    const size_t len = (size_t)mien_secagg_packed_bytes(b->session.dim, BITS);
+
+    memset(b->vector, 0, b->session.dim * sizeof(*b->vector));
+    need(mien_secagg_device_mask(b->device[i], b->vector), "mask");
+    mien_pack(b->vector, b->session.dim, BITS, b->packed);
+    need(mien_secagg_sum_input(b->sum, i, (struct mien_span){b->packed, len}), "input");
+}
+
+static void reveal_from(struct bench *b, uint32_t from, const uint8_t *bitmap, const uint8_t *root)
+{
+    uint8_t share[MIEN_SHARE_BYTES];
+    bool survived = false;
+    bool has = false;
+
+    need(mien_secagg_device_survivors(b->device[from], bitmap, root, NULL), "survivors");
+    for (uint32_t of = 0; of < b->session.n; of++) {
+        need(mien_secagg_device_reveal(b->device[from], of, &survived, share, &has), "reveal");
+        if (has)
+            need(mien_secagg_sum_reveal(b->sum, from, of, survived,
+                                        (struct mien_span){share, sizeof(share)}),
+                 "reveal");
+    }
+}
+
+/* Messages up to the masked vectors; prints what the first device took. */
+static void run_devices(struct bench *b, uint32_t n_stay)
+{
+    const uint32_t n = b->session.n;
+    double first = 0.0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct mien_session_keys keys;
+
+        make_device(b, i);
+        mien_secagg_device_keys(b->device[i], &keys);
+        need(mien_secagg_sum_keys(b->sum, i, b->identity[i], &keys, NULL), "keys");
+    }
+    need(mien_secagg_sum_close_keys(b->sum), "keys");
+    double start = cpu_ms();
+    for (uint32_t i = 0; i < n; i++) {
+        share_from(b, i);
+        first += i == 0 ? cpu_ms() - start : 0.0;
+    }
+    need(mien_secagg_sum_close_shares(b->sum), "shares");
+    start = cpu_ms();
+    deliver_to(b, 0);
+    printf("device: roster, shares  %8.1f ms\n", first + cpu_ms() - start);
+    for (uint32_t i = 1; i < n; i++)
+        deliver_to(b, i);
+    start = cpu_ms();
+    input_from(b, 0);
+    printf("device: mask, pack (+1 unpack) %.1f ms\n", cpu_ms() - start);
+    for (uint32_t i = 1; i < n_stay; i++)
+        input_from(b, i);
+}
+
+static void bench_session(struct bench *b)
+{
+    const uint32_t n = b->session.n;
+    const uint32_t n_stay = n - n / 10;
+    uint8_t bitmap[MIEN_BITMAP_BYTES];
+    uint8_t root[32];
+    uint32_t blamed = 0;
+    int64_t *total = block(b->session.dim, sizeof(*total));
+
+    make_members(b);
+    need(mien_secagg_sum_new(&b->session, &b->sum), "session");
+    run_devices(b, n_stay);
+    need(mien_secagg_sum_close_inputs(b->sum, bitmap, root), "inputs");
+    double start = cpu_ms();
+    for (uint32_t i = 0; i < n_stay; i++)
+        reveal_from(b, i, bitmap, root);
+    printf("reveals, both sides     %8.1f ms\n", cpu_ms() - start);
+    start = cpu_ms();
+    need(mien_secagg_sum_unmask(b->sum, total, &blamed), "unmask");
+    printf("coordinator: unmask     %8.1f ms (%u left)\n", cpu_ms() - start, n - n_stay);
+    for (uint32_t j = 0; j < b->session.dim; j++)
+        need(total[j] == 0 ? MIEN_OK : MIEN_ECORRUPT, "the sum of zeros");
+    for (uint32_t i = 0; i < n; i++)
+        mien_secagg_device_free(b->device[i]);
+    mien_secagg_sum_free(b->sum);
+    mien_free(total);
+}
+
+int main(int argc, char **argv)
+{
+    const uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 128;
+    const uint32_t dim = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1000000;
+    struct bench b = {
+        .rng = mien_rng_system(),
+        .session = {.n = n, .t = mien_session_threshold(n), .dim = dim, .bits = BITS}};
+
+    if (n < 10 || n > MIEN_SECAGG_MAX_MEMBERS || dim == 0 || dim > MIEN_SECAGG_MAX_DIM)
+        return 2;
+    b.vector = block(dim, sizeof(*b.vector));
+    b.packed = block((size_t)mien_secagg_packed_bytes(dim, BITS), 1);
+    printf("%u members, %u values of %d bits, CPU time\n", n, dim, BITS);
+    bench_masks(&b);
+    bench_session(&b);
+    mien_free(b.vector);
+    mien_free(b.packed);
+    mien_free(b.identity);
+    mien_free(b.identity_seed);
+    mien_free(b.credential);
+    mien_free(b.device);
+    return 0;
+}
