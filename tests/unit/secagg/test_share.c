@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/bytes.h"
+#include "common/base/mem.h"
+#include "common/base/rng_seeded.h"
+#include "common/secagg/rebuild.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+#define P ((UINT64_C(1) << 61) - 1)
+
+static struct mien_rng_seeded *seeded;
+static struct mien_rng rng;
+
+static int setup(void **state)
+{
+    (void)state;
+    if (mien_rng_seeded_new(17, 0, &seeded) != MIEN_OK)
+        return -1;
+    rng = mien_rng_seeded_handle(seeded);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mien_rng_seeded_free(seeded);
+    return mien_mem_live() == 0 ? 0 : -1;
+}
+
+/* By hand: through (1, 3), (2, 5) and (3, 7) goes 2x + 1. Weights at zero for x = 1, 2, 3 are 3, -3
+ * and 1; for x = 1, 3 they are 3/2 and -1/2, and 1/2 mod 2^61 - 1 is 2^60. */
+static void weights_are_those_found_by_hand(void **state)
+{
+    (void)state;
+    uint64_t weight[3];
+
+    assert_int_equal(mien_share_weights((const uint32_t[]){0, 1, 2}, 3, weight), MIEN_OK);
+    assert_true(weight[0] == 3 && weight[1] == P - 3 && weight[2] == 1);
+    assert_int_equal(mien_share_weights((const uint32_t[]){0, 2}, 2, weight), MIEN_OK);
+    assert_true(weight[0] == (UINT64_C(1) << 60) + 1 && weight[1] == P - (UINT64_C(1) << 60));
+    assert_int_equal(mien_share_weights((const uint32_t[]){1, 1}, 2, weight), MIEN_EINVAL);
+    assert_int_equal(mien_share_weights((const uint32_t[]){1}, 0, weight), MIEN_EINVAL);
+}
+
+static enum mien_status fill_zeros(void *self, void *out, size_t n)
+{
+    (void)self;
+    memset(out, 0, n);
+    return MIEN_OK;
+}
+
+/* All coefficients but the secret are zero, so every share is the secret's limbs. */
+static void limbs_are_seed_and_check(void **state)
+{
+    (void)state;
+    struct mien_rng zeros = {.fill = fill_zeros};
+    struct mien_share shares[2];
+    uint8_t seed[MIEN_SEED_BYTES];
+
+    for (int i = 0; i < MIEN_SEED_BYTES; i++)
+        seed[i] = (uint8_t)i;
+    assert_int_equal(mien_share_split(seed, 2, 2, &zeros, shares), MIEN_OK);
+    const uint64_t *limb = shares[1].limb;
+    assert_true((limb[0] & ((UINT64_C(1) << 43) - 1)) == UINT64_C(0x0001020304050607) >> 21);
+    assert_true((limb[2] & ((UINT64_C(1) << 42) - 1)) ==
+                (UINT64_C(0x08090a0b0c0d0e0f) & ((UINT64_C(1) << 42) - 1)));
+    /* The first 52 bits of Python's hashlib.sha256(b'mien seed check v1\0' + bytes(range(16))). */
+    const uint64_t check = UINT64_C(0xa8f65f6de011c);
+    assert_true(limb[0] >> 43 == check >> 35);
+    assert_true(limb[1] >> 43 == (check >> 18 & 0x1ffff));
+    assert_true(limb[2] >> 42 == (check & 0x3ffff));
+}
+
+/* A random subset of t of n. */
+static void draw_subset(uint32_t n, uint32_t t, uint32_t *out)
+{
+    uint32_t all[64];
+
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = i;
+    for (uint32_t i = 0; i < t; i++) {
+        const uint32_t j = i + (uint32_t)mien_rng_seeded_below(seeded, n - i);
+        const uint32_t kept = all[i];
+
+        out[i] = all[j];
+        all[j] = kept;
+    }
+}
+
+static void any_t_shares_give_the_seed_and_fewer_do_not(void **state)
+{
+    (void)state;
+    for (int trial = 0; trial < 300; trial++) {
+        const uint32_t n = 1 + (uint32_t)mien_rng_seeded_below(seeded, 64);
+        const uint32_t t = 1 + (uint32_t)mien_rng_seeded_below(seeded, n);
+        uint8_t seed[MIEN_SEED_BYTES];
+        uint8_t joined[MIEN_SEED_BYTES] = {0};
+        uint32_t index[64];
+        uint64_t weight[64];
+        struct mien_share all[64];
+        struct mien_share some[64];
+
+        assert_int_equal(mien_rng_fill(&rng, seed, sizeof(seed)), MIEN_OK);
+        assert_int_equal(mien_share_split(seed, n, t, &rng, all), MIEN_OK);
+        draw_subset(n, t, index);
+        for (uint32_t i = 0; i < t; i++)
+            some[i] = all[index[i]];
+        assert_int_equal(mien_share_weights(index, t, weight), MIEN_OK);
+        assert_int_equal(mien_share_join(weight, some, t, joined), MIEN_OK);
+        assert_memory_equal(seed, joined, sizeof(seed));
+        if (t == 1)
+            continue;
+        assert_int_equal(mien_share_weights(index, t - 1, weight), MIEN_OK);
+        assert_int_equal(mien_share_join(weight, some, t - 1, joined), MIEN_ECORRUPT);
+    }
+    assert_int_equal(mien_share_split((const uint8_t[16]){0}, 3, 4, &rng, NULL), MIEN_EINVAL);
+    assert_int_equal(mien_share_split((const uint8_t[16]){0}, 3, 0, &rng, NULL), MIEN_EINVAL);
+}
+
+static void a_share_has_one_spelling(void **state)
+{
+    (void)state;
+    const struct mien_share share = {.limb = {0, P - 1, 7}};
+    struct mien_share again;
+    uint8_t bytes[MIEN_SHARE_BYTES];
+
+    mien_share_encode(&share, bytes);
+    assert_int_equal(mien_share_decode(bytes, &again), MIEN_OK);
+    assert_memory_equal(&share, &again, sizeof(share));
+    for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++) {
+        mien_share_encode(&share, bytes);
+        mien_store_be64(bytes + 8 * limb, P); /* zero in other words */
+        assert_int_equal(mien_share_decode(bytes, &again), MIEN_EPARSE);
+        mien_store_be64(bytes + 8 * limb, UINT64_MAX);
+        assert_int_equal(mien_share_decode(bytes, &again), MIEN_EPARSE);
+    }
+}
+
+#define N 9
+#define T 7
+
+static void deal(const uint8_t seed[MIEN_SEED_BYTES], struct mien_share shares[N])
+{
+    assert_int_equal(mien_share_split(seed, N, T, &rng, shares), MIEN_OK);
+}
+
+static void one_wrong_share_is_found_with_one_to_spare(void **state)
+{
+    (void)state;
+    const uint8_t all_but_last[MIEN_BITMAP_BYTES] = {0xff}; /* 8 of 9 */
+    const uint8_t seed[MIEN_SEED_BYTES] = "sixteen bytes ..";
+
+    for (uint32_t wrong = 0; wrong < N - 1; wrong++) {
+        for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++) {
+            static struct mien_rebuild rebuild;
+            struct mien_share shares[N];
+            uint8_t out[MIEN_SEED_BYTES];
+            uint32_t liar = 0;
+
+            mien_rebuild_init(&rebuild, N, T);
+            deal(seed, shares);
+            shares[wrong].limb[limb] ^= 1;
+            assert_int_equal(mien_rebuild_seed(&rebuild, all_but_last, shares, out, &liar),
+                             MIEN_OK);
+            assert_memory_equal(out, seed, sizeof(seed));
+            /* The eighth is not looked at while the first seven are right. */
+            assert_int_equal(liar, wrong < T ? wrong : UINT32_MAX);
+            /* The next secret is rebuilt without that one's share. */
+            assert_int_equal(mien_rebuild_seed(&rebuild, all_but_last, shares, out, &liar),
+                             MIEN_OK);
+            assert_int_equal(liar, UINT32_MAX);
+            mien_rebuild_fini(&rebuild);
+        }
+    }
+}
+
+static void a_wrong_share_without_a_spare_is_an_error(void **state)
+{
+    (void)state;
+    const uint8_t holders[MIEN_BITMAP_BYTES] = {0x7f};
+    static struct mien_rebuild rebuild;
+    struct mien_share shares[N];
+    uint8_t out[MIEN_SEED_BYTES];
+    uint32_t liar = 0;
+
+    mien_rebuild_init(&rebuild, N, T);
+    deal((const uint8_t[16]){1}, shares);
+    shares[3].limb[2] = (shares[3].limb[2] + 1) % P;
+    assert_int_equal(mien_rebuild_seed(&rebuild, holders, shares, out, &liar), MIEN_ECORRUPT);
+    assert_int_equal(liar, UINT32_MAX);
+    const uint8_t too_few[MIEN_BITMAP_BYTES] = {0x3f};
+    assert_int_equal(mien_rebuild_seed(&rebuild, too_few, shares, out, &liar), MIEN_ECORRUPT);
+    mien_rebuild_fini(&rebuild);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_are_those_found_by_hand),
+        cmocka_unit_test(limbs_are_seed_and_check),
+        cmocka_unit_test(any_t_shares_give_the_seed_and_fewer_do_not),
+        cmocka_unit_test(a_share_has_one_spelling),
+        cmocka_unit_test(one_wrong_share_is_found_with_one_to_spare),
+        cmocka_unit_test(a_wrong_share_without_a_spare_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
