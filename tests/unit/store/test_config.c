@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/config.h"
 
+#include "common/plan/keys.h"
 #include "tests/unit/store/fixture.h"
 
 static struct mien_config config; /* large */
@@ -115,6 +116,24 @@ static void pairs_of_the_command_line_are_judged_alike(void **state)
     assert_non_null(strstr(err.text, "demo"));
 }
 
+static void the_man_page_has_every_key(void **state)
+{
+    (void)state;
+    struct mien_buf page = {0};
+    char line[80];
+
+    assert_int_equal(mien_file_read("docs/man/mien.conf.5", 1 << 20, &page, NULL), MIEN_OK);
+    assert_int_equal(mien_buf_append_u8(&page, 0), MIEN_OK);
+    for (size_t i = 0; i < mien_config_n_keys() + mien_plan_n_keys(); i++) {
+        const char *name = i < mien_config_n_keys() ? mien_config_key(i).name
+                                                    : mien_plan_key(i - mien_config_n_keys()).name;
+        (void)snprintf(line, sizeof(line), "\n.B %s\n", name);
+        if (strstr((const char *)page.data, line) == NULL)
+            fail_msg("docs/man/mien.conf.5 lacks %s", name);
+    }
+    mien_buf_fini(&page);
+}
+
 static void reading_survives_each_failed_allocation(void **state)
 {
     (void)state;
@@ -142,6 +161,7 @@ int main(void)
         cmocka_unit_test(keys_do_not_depend_on_where_the_preset_stands),
         cmocka_unit_test(ports_must_differ),
         cmocka_unit_test(pairs_of_the_command_line_are_judged_alike),
+        cmocka_unit_test(the_man_page_has_every_key),
         cmocka_unit_test(reading_survives_each_failed_allocation),
     };
 
