@@ -195,8 +195,12 @@ static void wish_of_core(const struct mien_client *client, uint64_t now_ms,
     wish->at_ms = core.at_ms;
     if (core.work)
         wish->flags |= MIEN_CLIENT_WORK;
-    if (!core.connect || client->linked)
+    if (!core.connect)
         return;
+    if (client->linked) { /* the handshake is under way: its own deadline counts */
+        wish->at_ms = MIEN_CLIENT_NEVER;
+        return;
+    }
     wish->host = client->state.host;
     wish->port = client->state.port;
     if (now_ms >= core.at_ms) {

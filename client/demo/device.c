@@ -301,7 +301,8 @@ static void set_timer(struct device *device, uint64_t at_ms)
     if (at_ms == MIEN_CLIENT_NEVER)
         return;
     uv_update_time(&device->loop);
-    (void)uv_timer_start(&device->timer, have_time, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+    /* Never 0: a timer that is due at once again would keep the loop from its sockets. */
+    (void)uv_timer_start(&device->timer, have_time, at_ms > now_ms ? at_ms - now_ms : 1, 0);
 }
 
 /* Does what the client wants now. Every callback ends here. */
