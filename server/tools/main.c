@@ -21,6 +21,7 @@ static const struct tool tools[] = {
     {"faces", mien_tool_faces, "draw folders of procedural faces"},
     {"train", mien_tool_train, "train in one place: start models, baselines"},
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},
+    {"account", mien_tool_account, "what a run costs, or which noise it needs"},
     {"verify", mien_tool_verify, "check ledger, models, releases and their cost"},
     {"restore", mien_tool_restore, "accept a ledger that was rolled back, at its price"},
 };

@@ -17,7 +17,6 @@ int mien_tool_revoke(int argc, char **argv);
 int mien_tool_status(int argc, char **argv);
 int mien_tool_verify(int argc, char **argv);
 int mien_tool_restore(int argc, char **argv);
-int mien_tool_plan(int argc, char **argv);
 int mien_tool_account(int argc, char **argv);
 int mien_tool_train(int argc, char **argv);
 int mien_tool_generate(int argc, char **argv);
