@@ -3,6 +3,7 @@
  * and opened again. */
 #include "tests/unit/store/fixture.h"
 
+#include "server/store/store_internal.h"
 #include "server/store/verify.h"
 
 #include <signal.h>
@@ -230,6 +231,34 @@ static void a_second_process_is_kept_out(void **state)
     assert_null(second);
 }
 
+static void a_full_disk_refuses_and_loses_nothing(void **state)
+{
+    struct at *at = *state;
+    struct mien_store_round round = mien_store_next_round(at->store);
+    struct mien_store_mark mark;
+    enum mien_status status = MIEN_OK;
+    size_t n = 0;
+
+    assert_int_equal(mien_store_round_open(at->store, round, fixture_coins, NULL), MIEN_OK);
+    mark = mien_store_mark(at->store);
+    /* SQLite's own limit answers like the file system's. */
+    assert_int_equal(mien_db_exec(at->store->db, "PRAGMA max_page_count=1", NULL), MIEN_OK);
+    while (status == MIEN_OK && n < 10000) {
+        struct mien_store_input input = {.unit = {(uint8_t)n, (uint8_t)(n >> 8)}};
+        status = mien_store_put_inputs(at->store, round, 0, &input, 1, NULL);
+        n += status == MIEN_OK;
+    }
+    assert_int_equal(status, MIEN_ENOSPC);
+    assert_int_equal(mien_db_exec(at->store->db, "PRAGMA max_page_count=1000000", NULL), MIEN_OK);
+    uint64_t rows = 0;
+    assert_int_equal(
+        mien_db_number(at->store->db, "SELECT count(*) FROM input", NULL, 0, &rows, NULL), MIEN_OK);
+    assert_int_equal(rows, n);
+    assert_int_equal(mien_store_mark(at->store).seq, mark.seq);
+    assert_int_equal(mien_store_abandon(at->store, round, "disk", NULL), MIEN_OK);
+    fixture_round(at->store);
+}
+
 static void a_backup_is_whole_and_never_overwrites(void **state)
 {
     struct at *at = *state;
@@ -256,6 +285,7 @@ int main(void)
         TEST(a_missing_or_damaged_anchor_is_refused),
         TEST(a_crash_between_ledger_and_anchor_is_no_rollback),
         TEST(a_second_process_is_kept_out),
+        TEST(a_full_disk_refuses_and_loses_nothing),
         TEST(a_backup_is_whole_and_never_overwrites),
     };
 
