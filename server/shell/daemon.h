@@ -70,6 +70,7 @@ struct mien_daemon {
     uv_work_t work;
     struct mien_task *first_task; /* under way */
     struct mien_task *last_task;
+    bool working; /* the first task is on a worker */
     struct mien_statedir *state;
     struct mien_coordinator *core;
     struct mien_ledger_store ledger;

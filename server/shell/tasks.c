@@ -19,8 +19,9 @@ static void done(uv_work_t *req, int uv_status) /* loop thread */
     daemon->first_task = task->next;
     if (daemon->first_task == NULL)
         daemon->last_task = NULL;
-    task->done(task);
-    if (daemon->first_task != NULL)
+    daemon->working = false;
+    task->done(task); /* may queue, and so start, another */
+    if (daemon->first_task != NULL && !daemon->working)
         start(daemon);
     mien_daemon_settle(daemon);
 }
@@ -29,21 +30,20 @@ static void start(struct mien_daemon *daemon)
 {
     /* uv_queue_work fails only without a work callback. */
     daemon->work.data = daemon;
+    daemon->working = true;
     (void)uv_queue_work(&daemon->loop, &daemon->work, work, done);
 }
 
 void mien_task_queue(struct mien_daemon *daemon, struct mien_task *task)
 {
-    const bool idle = daemon->first_task == NULL;
-
     task->daemon = daemon;
     task->next = NULL;
-    if (idle)
+    if (daemon->first_task == NULL)
         daemon->first_task = task;
     else
         daemon->last_task->next = task;
     daemon->last_task = task;
-    if (idle)
+    if (!daemon->working)
         start(daemon);
 }
 
