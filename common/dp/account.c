@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dp/account.h"
 
-#include "common/dp/noise.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -116,34 +114,6 @@ static double unsampled_epsilon(const struct mien_dp_event *events, size_t n_eve
     return mien_dp_gaussian_epsilon(sqrt(mu_squared), delta);
 }
 
-/* What the sampler is not exact to: a total variation of v turns (epsilon, delta) into
- * (epsilon, delta + (1 + e^epsilon) v). `epsilon` is a bound on the answer, so what is left of
- * delta pays for it. */
-static double delta_left(const struct mien_dp_event *events, size_t n_events, double delta,
-                         double epsilon)
-{
-    double variation = 0.0;
-
-    for (size_t j = 0; j < n_events; j++)
-        variation += (double)events[j].count * (double)events[j].dim * MIEN_NOISE_DELTA;
-    return variation > 0.0 ? delta - (1.0 + exp(epsilon)) * variation : delta;
-}
-
-typedef double cost_fn(const struct mien_dp_event *events, size_t n_events, double delta);
-
-/* One accountant's epsilon with the sampler's share of delta paid: first at half of delta, which
- * bounds the answer as long as the share is below the other half. */
-static double charged(cost_fn *accountant, const struct mien_dp_event *events, size_t n_events,
-                      double delta)
-{
-    double bound = accountant(events, n_events, 0.5 * delta);
-    double left = delta_left(events, n_events, delta, bound);
-
-    if (!(left >= 0.5 * delta))
-        return INFINITY;
-    return accountant(events, n_events, left);
-}
-
 enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_events, double delta,
                                  struct mien_dp_cost *out, struct mien_err *err)
 {
@@ -159,9 +129,9 @@ enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_ev
         sampled = sampled || (events[j].count > 0 && events[j].rate < 1.0);
     }
     struct mien_dp_cost cost = {
-        .rdp = charged(rdp_epsilon, events, n_events, delta),
+        .rdp = rdp_epsilon(events, n_events, delta),
         .gaussian = MIEN_DP_NOT_VALID,
-        .epsilon_witness = charged(unsampled_epsilon, events, n_events, delta),
+        .epsilon_witness = unsampled_epsilon(events, n_events, delta),
     };
     /* Sampling never costs more than taking part always. */
     cost.epsilon = fmin(cost.rdp, cost.epsilon_witness);

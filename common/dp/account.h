@@ -46,8 +46,6 @@ struct mien_dp_event {
     double rate;    /* q in (0, 1]; 1 for MIEN_SAMPLING_NONE */
     double noise;   /* z = sigma / B, at least 0; 0 costs infinity */
     uint64_t count; /* releases */
-    uint64_t dim;   /* coordinates of noise per release, for the sampler's own share of delta;
-                     * 0 for a mechanism that is exact */
 };
 
 /* A figure that no accountant of this set gave. */

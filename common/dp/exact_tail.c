@@ -3,24 +3,25 @@
  *
  *   erf(x / sqrt 2) = sqrt(2 / pi) x e^(-x^2 / 2) sum_n x^(2n) / (1 3 5 ... (2n + 1))
  *
- * (Abramowitz, Stegun 7.1.6). All terms are positive. Numbers are integers times 2^-FRACTION_BITS;
- * each step rounds down by less than one unit, and 384 bits leave more than 100 of them below the
- * 128 that are kept, after a sum that grows to e^(x^2 / 2) < 2^142.
+ * (Abramowitz, Stegun 7.1.6). All terms are positive. Numbers are integers times 2^-F with
+ * F = bits + 256; each step rounds down by less than one unit. Beyond x^2 = 2 bits the tail is
+ * below 2^-bits and not computed, so the sum stays below 2^(1.5 bits), and 256 places are left for
+ * the few thousand roundings and the growth in between.
  */
 #include "common/dp/exact_tail.h"
 
-#include "common/base/bytes.h"
 #include "common/base/mem.h"
 
 #include <openssl/bn.h>
 
 #include <stdbool.h>
 
-#define FRACTION_BITS 384
-#define MAX_DEVIATIONS 14
+#define GUARD_BITS 256
 
 struct mien_exact_tail {
     BN_CTX *ctx;
+    uint32_t bits;
+    int fraction;
     uint64_t sigma;
     BIGNUM *root_two_over_pi; /* sqrt(2 / pi) */
     BIGNUM *e;                /* scratch from here */
@@ -33,7 +34,7 @@ struct mien_exact_tail {
 /* out = a b */
 static bool multiply(struct mien_exact_tail *t, BIGNUM *out, const BIGNUM *a, const BIGNUM *b)
 {
-    return BN_mul(t->scratch, a, b, t->ctx) && BN_rshift(out, t->scratch, FRACTION_BITS);
+    return BN_mul(t->scratch, a, b, t->ctx) && BN_rshift(out, t->scratch, t->fraction);
 }
 
 /* out = a / divisor for a small integer */
@@ -42,15 +43,15 @@ static bool divide_word(BIGNUM *out, const BIGNUM *a, uint64_t divisor)
     return BN_copy(out, a) != NULL && BN_div_word(out, divisor) != (BN_ULONG)-1;
 }
 
-static bool set_one(BIGNUM *out)
+static bool set_one(const struct mien_exact_tail *t, BIGNUM *out)
 {
-    return BN_one(out) && BN_lshift(out, out, FRACTION_BITS);
+    return BN_one(out) && BN_lshift(out, out, t->fraction);
 }
 
 /* sum += factor arctan(1 / k) = factor sum_n (-1)^n / ((2n + 1) k^(2n + 1)); factor may be < 0 */
 static bool add_arctan(struct mien_exact_tail *t, BIGNUM *sum, uint64_t k, int factor)
 {
-    bool ok = set_one(t->term) && divide_word(t->term, t->term, k);
+    bool ok = set_one(t, t->term) && divide_word(t->term, t->term, k);
     bool plus = factor > 0;
     uint64_t times = (uint64_t)(plus ? factor : -factor);
 
@@ -85,18 +86,21 @@ static bool find_constant(struct mien_exact_tail *t)
 
     BN_zero(pi);
     return add_arctan(t, pi, 5, 16) && add_arctan(t, pi, 239, -4) && BN_one(t->term) &&
-           BN_lshift(t->term, t->term, 3 * FRACTION_BITS + 1) &&
+           BN_lshift(t->term, t->term, 3 * t->fraction + 1) &&
            BN_div(t->x_squared, NULL, t->term, pi, t->ctx) &&
            square_root(t, t->root_two_over_pi, t->x_squared);
 }
 
-enum mien_status mien_exact_tail_new(uint64_t sigma, struct mien_exact_tail **out)
+enum mien_status mien_exact_tail_new(uint64_t sigma, uint32_t bits, struct mien_exact_tail **out)
 {
+    if (sigma == 0 || bits < 128 || bits > MIEN_EXACT_TAIL_MAX_BITS || bits % 8 != 0)
+        return MIEN_EINVAL;
     struct mien_exact_tail *t = mien_calloc(1, sizeof(*t));
-
     if (t == NULL)
         return MIEN_ENOMEM;
     t->sigma = sigma;
+    t->bits = bits;
+    t->fraction = (int)bits + GUARD_BITS;
     t->ctx = BN_CTX_new();
     t->root_two_over_pi = BN_new();
     t->e = BN_new();
@@ -118,7 +122,7 @@ enum mien_status mien_exact_tail_new(uint64_t sigma, struct mien_exact_tail **ou
 static bool set_x(struct mien_exact_tail *t, uint64_t m)
 {
     bool ok = BN_set_word(t->e, m) && BN_mul_word(t->e, 2) && BN_add_word(t->e, 1) &&
-              BN_lshift(t->e, t->e, FRACTION_BITS) && BN_set_word(t->term, t->sigma) &&
+              BN_lshift(t->e, t->e, t->fraction) && BN_set_word(t->term, t->sigma) &&
               BN_mul_word(t->term, 2) && BN_div(t->e, NULL, t->e, t->term, t->ctx);
 
     return ok && multiply(t, t->x_squared, t->e, t->e);
@@ -139,7 +143,7 @@ static bool add_series(struct mien_exact_tail *t)
 /* e = exp(x^2 / 2) by its series, all terms positive */
 static bool exponential(struct mien_exact_tail *t)
 {
-    bool ok = set_one(t->term) && set_one(t->e) && BN_rshift1(t->x_squared, t->x_squared);
+    bool ok = set_one(t, t->term) && set_one(t, t->e) && BN_rshift1(t->x_squared, t->x_squared);
 
     for (uint64_t n = 1; ok && !BN_is_zero(t->term); n++) {
         ok = multiply(t, t->term, t->term, t->x_squared) && divide_word(t->term, t->term, n) &&
@@ -148,34 +152,64 @@ static bool exponential(struct mien_exact_tail *t)
     return ok;
 }
 
-/* 1 - sqrt(2 / pi) sum / e, cut to 128 bits */
-static bool finish(struct mien_exact_tail *t, mien_u128 *out)
+/* term = 2^bits (1 - sqrt(2 / pi) sum / e), cut to an integer */
+static bool finish(struct mien_exact_tail *t)
 {
-    uint8_t bytes[16];
     bool ok = multiply(t, t->sum, t->sum, t->root_two_over_pi) &&
-              BN_lshift(t->sum, t->sum, FRACTION_BITS) &&
-              BN_div(t->sum, NULL, t->sum, t->e, t->ctx) && set_one(t->term) &&
+              BN_lshift(t->sum, t->sum, t->fraction) &&
+              BN_div(t->sum, NULL, t->sum, t->e, t->ctx) && set_one(t, t->term) &&
               BN_sub(t->term, t->term, t->sum);
 
     if (!ok)
         return false;
     if (BN_is_negative(t->term))
         BN_zero(t->term);
-    if (!BN_rshift(t->term, t->term, FRACTION_BITS - 128) ||
-        BN_bn2binpad(t->term, bytes, sizeof(bytes)) != (int)sizeof(bytes))
-        return false;
-    *out = (mien_u128)mien_load_be64(bytes) << 64 | mien_load_be64(bytes + 8);
-    return true;
+    return BN_rshift(t->term, t->term, GUARD_BITS);
 }
 
-enum mien_status mien_exact_tail_at(struct mien_exact_tail *tail, uint64_t m, mien_u128 *out)
+/* Whether x^2 > 2 bits: then erfc(x / sqrt 2) < e^(-x^2 / 2) < 2^-bits. */
+static bool is_beyond(const struct mien_exact_tail *t, uint64_t m)
 {
-    if (m / MAX_DEVIATIONS >= tail->sigma) {
-        *out = 0;
+    const uint64_t deviations = m / t->sigma;
+
+    return deviations > UINT32_MAX || deviations * deviations > 2 * (uint64_t)t->bits;
+}
+
+/* The tail as an integer in t->term. */
+static enum mien_status evaluate(struct mien_exact_tail *t, uint64_t m)
+{
+    if (is_beyond(t, m)) {
+        BN_zero(t->term);
         return MIEN_OK;
     }
-    if (!set_x(tail, m) || !add_series(tail) || !exponential(tail) || !finish(tail, out))
+    return set_x(t, m) && add_series(t) && exponential(t) && finish(t) ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_exact_tail_at(struct mien_exact_tail *tail, uint64_t m, uint8_t *out)
+{
+    const int n = (int)(tail->bits / 8);
+    enum mien_status status = evaluate(tail, m);
+
+    if (status == MIEN_OK && BN_bn2binpad(tail->term, out, n) != n)
+        status = MIEN_ECRYPTO;
+    return status;
+}
+
+enum mien_status mien_exact_tail_compare(struct mien_exact_tail *tail, uint64_t m, const uint8_t *u,
+                                         int *side)
+{
+    enum mien_status status = evaluate(tail, m);
+
+    if (status != MIEN_OK)
+        return status;
+    if (BN_bin2bn(u, (int)(tail->bits / 8), tail->e) == NULL ||
+        !BN_sub(tail->e, tail->e, tail->term))
         return MIEN_ECRYPTO;
+    /* |u - tail| against the error of both ends: 2 units of the tail, 1 of the number's rest. */
+    *side = BN_is_negative(tail->e) ? -1 : 1;
+    if (BN_num_bits(tail->e) <= 2)
+        *side = 0;
+    BN_clear(tail->e);
     return MIEN_OK;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dp/noise.h"
 
+#include "common/base/bytes.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/base/secret.h"
@@ -87,68 +88,80 @@ void mien_noise_free(struct mien_noise *noise)
 enum mien_status mien_noise_tail(uint64_t sigma, uint64_t m, mien_u128 *out)
 {
     struct mien_exact_tail *exact = NULL;
-    enum mien_status status = mien_exact_tail_new(sigma, &exact);
+    uint8_t bytes[16];
+    enum mien_status status = mien_exact_tail_new(sigma, 128, &exact);
 
     if (status == MIEN_OK)
-        status = mien_exact_tail_at(exact, m, out);
+        status = mien_exact_tail_at(exact, m, bytes);
+    if (status == MIEN_OK)
+        *out = (mien_u128)mien_load_be64(bytes) << 64 | mien_load_be64(bytes + 8);
     mien_exact_tail_free(exact);
     return status;
 }
 
-/* The smallest m >= from with u >= 2^128 P(|X| > m), by exact values. From the bottom of a
- * margin upwards the answer is a step or two away, except far out in the tail, where the exact
- * tail itself is searched by doubling. */
-static enum mien_status search_exactly(struct mien_exact_tail *exact, mien_u128 u, uint64_t from,
-                                       uint64_t *out)
+/* The smallest m >= from with u >= P(|X| > m), u being known to some places. From the bottom of a
+ * margin upwards the answer is a step or two away; far out in the tail it is found by doubling.
+ *
+ *   open  out: a comparison needs more places
+ */
+static enum mien_status search_exactly(struct mien_exact_tail *exact, const uint8_t *u,
+                                       uint64_t from, uint64_t *out, bool *open)
 {
-    uint64_t low = from;
+    uint64_t low = from; /* u is below the tail at low, once step > 0 */
     uint64_t step = 1;
-    mien_u128 tail;
-    enum mien_status status = mien_exact_tail_at(exact, low, &tail);
+    int side = 0;
+    enum mien_status status = mien_exact_tail_compare(exact, low, u, &side);
 
-    if (status != MIEN_OK || u >= tail) {
-        *out = low;
+    *open = side == 0;
+    *out = low;
+    if (status != MIEN_OK || side >= 0)
         return status;
-    }
-    /* u < tail(low): double until u >= tail(low + step), then halve between. */
     for (;;) {
-        status = mien_exact_tail_at(exact, low + step, &tail);
-        if (status != MIEN_OK || u >= tail)
+        status = mien_exact_tail_compare(exact, low + step, u, &side);
+        if (status != MIEN_OK || side >= 0)
             break;
         low += step;
         step *= 2;
     }
-    while (status == MIEN_OK && step > 1) {
+    while (status == MIEN_OK && side != 0 && step > 1) {
         step /= 2;
-        status = mien_exact_tail_at(exact, low + step, &tail);
-        if (status == MIEN_OK && u < tail)
+        status = mien_exact_tail_compare(exact, low + step, u, &side);
+        if (status == MIEN_OK && side < 0)
             low += step;
     }
+    *open = side == 0;
     *out = low + 1;
     return status;
 }
 
-/* What 64 bits against the table cannot decide: 64 more, and exact values. */
+/* What 64 bits against the table cannot decide: as many more as it takes, and exact values. */
 static enum mien_status draw_exactly(const struct mien_noise *noise, struct mien_rng *rng,
                                      uint64_t high_bits, uint64_t *magnitude)
 {
-    struct mien_exact_tail *exact = NULL;
-    uint64_t low_bits = 0;
-    enum mien_status status = mien_rng_u64(rng, &low_bits);
+    uint8_t u[MIEN_EXACT_TAIL_MAX_BITS / 8];
+    const uint64_t above =
+        high_bits > UINT64_MAX - TABLE_MARGIN ? UINT64_MAX : high_bits + TABLE_MARGIN;
+    const uint64_t first = first_at_most(noise->tail, 0, noise->n, above);
+    enum mien_status status = MIEN_OK;
+    bool open = true;
+    size_t n_known = 8;
 
-    if (status == MIEN_OK)
-        status = mien_exact_tail_new(noise->sigma, &exact);
-    if (status == MIEN_OK) {
-        mien_u128 u = (mien_u128)high_bits << 64 | low_bits;
-        uint64_t above =
-            high_bits > UINT64_MAX - TABLE_MARGIN ? UINT64_MAX : high_bits + TABLE_MARGIN;
-        uint64_t from = first_at_most(noise->tail, 0, noise->n, above);
+    mien_store_be64(u, high_bits);
+    for (uint32_t bits = 128; open && bits <= MIEN_EXACT_TAIL_MAX_BITS; bits *= 2) {
+        struct mien_exact_tail *exact = NULL;
 
-        status = search_exactly(exact, u, from > 0 ? from - 1 : 0, magnitude);
+        status = mien_rng_fill(rng, u + n_known, bits / 8 - n_known);
+        n_known = bits / 8;
+        if (status == MIEN_OK)
+            status = mien_exact_tail_new(noise->sigma, bits, &exact);
+        if (status == MIEN_OK)
+            status = search_exactly(exact, u, first > 0 ? first - 1 : 0, magnitude, &open);
+        mien_exact_tail_free(exact);
+        if (status != MIEN_OK)
+            break;
     }
-    mien_exact_tail_free(exact);
-    mien_wipe(&low_bits, sizeof(low_bits));
-    return status;
+    mien_wipe(u, sizeof(u));
+    return status == MIEN_OK && open ? MIEN_ECRYPTO : status;
 }
 
 static enum mien_status draw_one(const struct mien_noise *noise, struct mien_rng *rng, uint64_t u,

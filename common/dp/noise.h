@@ -1,11 +1,11 @@
 /* Noise: round(N(0, sigma^2)), sampled exactly on the integers.
  *
  * The probability of k is the difference of the normal distribution function at (k + 1/2) / sigma
- * and (k - 1/2) / sigma. A draw is a sign and 128 random bits against P(|X| > m), 64 bits first,
- * the rest only where those cannot decide; the comparison is exact to 2^-124, and what is left,
- * MIEN_NOISE_DELTA a coordinate in total variation, is charged to delta by dp/account.h. No
- * floating-point number enters a draw: doubles fill the first table, and whatever they could have
- * got wrong is decided by exact integers.
+ * and (k - 1/2) / sigma. A draw is a sign and a uniform number against P(|X| > m): 64 bits first,
+ * and where those cannot decide, exact values to as many places as it takes. So the distribution is
+ * exact, tails included, given a perfect generator; nothing is left to charge. No floating-point
+ * number enters a draw: doubles fill the first table, and whatever they could have got wrong is
+ * decided by exact integers.
  *
  * Time: table look-ups depend on the noise drawn, so the whole vector is drawn before the sum is
  * unmasked, in one batch, away from any request.
@@ -26,9 +26,6 @@
 
 /* Largest sigma a sampler is made for: its table has 9.1 sigma entries of 8 bytes. */
 #define MIEN_NOISE_MAX_SIGMA (UINT64_C(1) << 22)
-
-/* Total variation between a coordinate's draw and the exact distribution, rounded up. */
-#define MIEN_NOISE_DELTA 0x1p-120
 
 struct mien_noise;
 

@@ -28,7 +28,6 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
         .rate = mechanism->rate,
         .noise = (double)mechanism->sigma / (double)mechanism->bound,
         .count = count,
-        .dim = mechanism->dim,
     };
 }
 

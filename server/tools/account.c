@@ -14,7 +14,6 @@ struct account_options {
     double rate;
     double delta;
     uint64_t rounds;
-    uint64_t dim;
     const char *sampling;
     bool json;
 };
@@ -37,7 +36,7 @@ static enum mien_status event_of(const struct account_options *o, struct mien_dp
 {
     enum mien_status status = check_given(o, err);
 
-    *event = (struct mien_dp_event){.rate = o->rate, .count = o->rounds, .dim = o->dim};
+    *event = (struct mien_dp_event){.rate = o->rate, .count = o->rounds};
     if (status == MIEN_OK)
         status = mien_sampling_parse(o->sampling, &event->sampling, err);
     if (status != MIEN_OK)
@@ -140,8 +139,6 @@ int mien_tool_account(int argc, char **argv)
         {"--delta", MIEN_OPTION_REAL, &o.delta, "D", "far below 1 / units"},
         {"--sampling", MIEN_OPTION_TEXT, &o.sampling, "MODE",
          "poisson, fixed or none (default poisson)"},
-        {"--dim", MIEN_OPTION_NUMBER, &o.dim, "N",
-         "coordinates, to charge the noise sampler's own delta (default 0: an exact sampler)"},
         {"--json", MIEN_OPTION_FLAG, &o.json, NULL, "one JSON object"},
     };
     const struct mien_command command = {

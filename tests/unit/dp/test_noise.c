@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 
 #include <math.h>
+#include <string.h>
 
 #define N_DRAWS 1000000
 
@@ -113,27 +114,44 @@ static void draws_follow_the_distribution(void **state)
 
 /* A generator whose first 64 bits of each batch are chosen, to reach what chance never does. */
 struct scripted {
-    uint64_t first;
-    uint64_t second;
+    uint8_t first[8];
+    uint8_t second[8]; /* what the first 64 bits left open */
+    uint8_t rest;      /* every further byte */
     int n_calls;
 };
 
 static enum mien_status scripted_fill(void *self, void *out, size_t n)
 {
     struct scripted *script = self;
-    uint64_t *words = out;
 
-    for (size_t i = 0; i < n / 8; i++)
-        words[i] = UINT64_MAX; /* |X| = 0, sign bit set */
-    if (script->n_calls == 0)
-        words[0] = script->first;
-    if (n == 8)
-        words[0] = script->second;
+    if (script->n_calls == 0) {
+        uint64_t word = 0;
+
+        memset(out, 0xff, n); /* |X| = 0 for all others */
+        for (int i = 0; i < 8; i++)
+            word = word << 8 | script->first[i];
+        memcpy(out, &word, sizeof(word));
+    } else if (script->n_calls == 1) {
+        memset(out, 0xff, n); /* all signs are minus */
+    } else if (script->n_calls == 2) {
+        assert_int_equal(n, 8);
+        memcpy(out, script->second, 8);
+    } else {
+        memset(out, script->rest, n);
+    }
     script->n_calls++;
     return MIEN_OK;
 }
 
-static void a_draw_near_a_table_entry_is_decided_by_128_exact_bits(void **state)
+static void store_be128(mien_u128 v, struct scripted *script)
+{
+    for (int i = 0; i < 8; i++) {
+        script->first[i] = (uint8_t)(v >> (120 - 8 * i));
+        script->second[i] = (uint8_t)(v >> (56 - 8 * i));
+    }
+}
+
+static void a_draw_near_a_table_entry_is_decided_by_exact_bits(void **state)
 {
     (void)state;
     static const uint64_t at[] = {0, 1, 50, 700, 899, 1000, 1250};
@@ -144,17 +162,56 @@ static void a_draw_near_a_table_entry_is_decided_by_128_exact_bits(void **state)
         mien_u128 tail = 0;
 
         assert_int_equal(mien_noise_tail(100, at[i], &tail), MIEN_OK);
-        for (int64_t side = -8; side <= 8; side += 16) {
-            mien_u128 u = side < 0 ? tail - 8 : tail + 8;
-            struct scripted script = {(uint64_t)(u >> 64), (uint64_t)u, 0};
+        for (int side = -8; side <= 8; side += 16) {
+            struct scripted script = {.rest = 0};
             struct mien_rng rng = {scripted_fill, &script};
             int64_t drawn = 0;
 
+            store_be128(side < 0 ? tail - 8 : tail + 8, &script);
             assert_int_equal(mien_noise_draw(noise, &rng, &drawn, 1), MIEN_OK);
-            /* The smallest m with u >= tail(m); all signs are minus in this script. */
+            /* The smallest m with u >= tail(m). */
             assert_int_equal(-drawn, side < 0 ? (int64_t)at[i] + 1 : (int64_t)at[i]);
+            assert_int_equal(script.n_calls, 3);
         }
     }
+    mien_noise_free(noise);
+}
+
+static void what_128_bits_leave_open_takes_more_of_them(void **state)
+{
+    (void)state;
+    struct mien_noise *noise = NULL;
+    mien_u128 tail = 0;
+
+    assert_int_equal(mien_noise_new(100, &noise), MIEN_OK);
+    assert_int_equal(mien_noise_tail(100, 50, &tail), MIEN_OK);
+    for (int side = 0; side < 2; side++) {
+        /* The tail's own 128 bits, then all zeros or all ones: below or above it. */
+        struct scripted script = {.rest = side == 0 ? 0x00 : 0xff};
+        struct mien_rng rng = {scripted_fill, &script};
+        int64_t drawn = 0;
+
+        store_be128(tail + (mien_u128)(side == 0 ? -1 : 1), &script);
+        assert_int_equal(mien_noise_draw(noise, &rng, &drawn, 1), MIEN_OK);
+        assert_int_equal(-drawn, side == 0 ? 51 : 50);
+        assert_int_equal(script.n_calls, 4);
+    }
+    mien_noise_free(noise);
+}
+
+/* u = 0 to 2^-512: nobody ever draws that, and the answer is still the exact one. */
+static void the_far_tail_is_exact_too(void **state)
+{
+    (void)state;
+    struct mien_noise *noise = NULL;
+    struct scripted script = {.rest = 0x00};
+    struct mien_rng rng = {scripted_fill, &script};
+    int64_t drawn = 0;
+
+    assert_int_equal(mien_noise_new(3, &noise), MIEN_OK);
+    script.second[7] = 0x10; /* u = 2^-124: x with erfc(x / sqrt 2) = 2^-124 is 12.95 */
+    assert_int_equal(mien_noise_draw(noise, &rng, &drawn, 1), MIEN_OK);
+    assert_true(-drawn >= 38 && -drawn <= 39);
     mien_noise_free(noise);
 }
 
@@ -210,7 +267,9 @@ int main(void)
         cmocka_unit_test(tails_are_exact_to_the_last_bits),
         cmocka_unit_test(doubles_stay_far_inside_the_margin_of_the_table),
         cmocka_unit_test(draws_follow_the_distribution),
-        cmocka_unit_test(a_draw_near_a_table_entry_is_decided_by_128_exact_bits),
+        cmocka_unit_test(a_draw_near_a_table_entry_is_decided_by_exact_bits),
+        cmocka_unit_test(what_128_bits_leave_open_takes_more_of_them),
+        cmocka_unit_test(the_far_tail_is_exact_too),
         cmocka_unit_test(a_failing_generator_leaves_zeros_and_an_error),
         cmocka_unit_test(sigma_out_of_range_is_refused),
         cmocka_unit_test(new_survives_each_failed_allocation),
