@@ -153,16 +153,21 @@ def check_layout(sources):
 
 def check_headers(headers):
     flags = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L", "-I.",
-             "-Iclient/include", "-fsyntax-only", "-x", "c", "-"]
+             "-Iclient/include", "-I" + build_dir() + "/plain/client/include", "-fsyntax-only", "-x",
+             "c", "-"]
     for path in headers:
         run = subprocess.run(["gcc"] + flags, input=f'#include "{path}"\n', capture_output=True, text=True)
         if run.returncode != 0:
             note(path, 1, "does not compile alone: " + run.stderr.split("\n")[0])
 
 
+def build_dir():
+    return os.environ.get("MIEN_BUILD_DIR", "build")
+
+
 def check_noise_path():
     """The noise path reaches no seeded generator: its objects name none."""
-    archive = os.path.join(os.environ.get("MIEN_BUILD_DIR", "build"), "plain/common/dp/libmien_dp.a")
+    archive = os.path.join(build_dir(), "plain/common/dp/libmien_dp.a")
     if not os.path.exists(archive):
         note(archive, 1, "not built: run tests/run.sh first")
         return

@@ -61,7 +61,8 @@ static void lookup_work(struct mien_task *task) /* worker thread */
     ask->status = mien_store_device(store, ask->conn->identity.device_id, &ask->device, &ask->err);
     if (ask->status == MIEN_OK && ask->device.revoked)
         ask->status = mien_err_set(&ask->err, MIEN_EAUTH, "the device is revoked");
-    if (ask->status == MIEN_OK && memcmp(ask->device.public_key, ask->conn->identity.public_key, 32) != 0)
+    if (ask->status == MIEN_OK &&
+        memcmp(ask->device.public_key, ask->conn->identity.public_key, 32) != 0)
         ask->status = mien_err_set(&ask->err, MIEN_EAUTH, "the certificate was replaced");
     if (ask->status == MIEN_OK && ask->device.credential_len != MIEN_CREDENTIAL_BYTES)
         ask->status = MIEN_ECORRUPT;

@@ -107,6 +107,20 @@ static void a_crash_at_each_step_abandons_or_keeps_the_charge(void **state)
     assert_int_equal(charged, 1);
 }
 
+/* A process that releases round after round and says each version once it is committed. */
+static void release_for_ever(const char *dir, int to)
+{
+    struct mien_store *store = fixture_open(dir);
+
+    (void)fixture_start(store);
+    for (;;) {
+        fixture_round(store);
+        uint8_t byte = (uint8_t)mien_store_latest(store).version;
+        if (write(to, &byte, 1) != 1)
+            _exit(1);
+    }
+}
+
 static void nothing_acknowledged_is_lost_to_sigkill(void **state)
 {
     struct at *at = *state;
@@ -121,16 +135,8 @@ static void nothing_acknowledged_is_lost_to_sigkill(void **state)
         uint8_t byte;
         assert_int_equal(pipe(ends), 0);
         pid_t child = fork();
-        if (child == 0) {
-            struct mien_store *store = fixture_open(at->dir);
-            (void)fixture_start(store);
-            for (;;) {
-                fixture_round(store);
-                byte = (uint8_t)mien_store_latest(store).version;
-                if (write(ends[1], &byte, 1) != 1)
-                    _exit(1);
-            }
-        }
+        if (child == 0)
+            release_for_ever(at->dir, ends[1]);
         assert_true(child > 0);
         (void)close(ends[1]);
         (void)nanosleep(&(struct timespec){.tv_nsec = 3000000 + 1700000L * run}, NULL);
