@@ -20,7 +20,6 @@ static struct mien_client_state full_state(void)
 
     memset(state.host, 'h', sizeof(state.host) - 1);
     memset(&state.identity, 7, sizeof(state.identity));
-    state.identity.credential_len = sizeof(state.identity.credential);
     memset(state.cert, 8, sizeof(state.cert));
     state.cert_len = sizeof(state.cert);
     memset(state.ca, 9, sizeof(state.ca));
@@ -49,7 +48,8 @@ static void the_largest_state_fits_and_comes_back(void **state)
     assert_memory_equal(after.identity.ca_key, before.identity.ca_key, 32);
     assert_memory_equal(after.identity.coordinator_key, before.identity.coordinator_key, 32);
     assert_memory_equal(after.identity.run_id, before.identity.run_id, 16);
-    assert_int_equal(after.identity.credential_len, before.identity.credential_len);
+    assert_memory_equal(after.identity.credential, before.identity.credential,
+                        sizeof(before.identity.credential));
     assert_memory_equal(after.cert, before.cert, sizeof(before.cert));
     assert_memory_equal(after.ca, before.ca, sizeof(before.ca));
     assert_memory_equal(after.pending_key, before.pending_key, 32);
@@ -84,7 +84,7 @@ static void a_length_over_its_limit_is_corrupt_under_a_right_checksum(void **sta
     struct mien_client_state before = {.enrolled = true};
     struct mien_client_state after;
     struct mien_buf bytes = {0};
-    size_t host_at = 8 + 1 + 4 + 16 + 32 * 5;
+    size_t host_at = 8 + 1 + 4 + 16 + 32 * 5 + MIEN_CREDENTIAL_BYTES;
 
     assert_int_equal(mien_client_state_encode(&before, &bytes), MIEN_OK);
     bytes.data[host_at] = 0xff;
