@@ -167,7 +167,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .ema = 0.9,
         .rate = 0.02,
         .cohort = 150,
-        .min_reports = 90,
+        .min_reports = 60,
         .deadline_s = 120,
         .rounds = 250,
         .group_min = 10,
@@ -226,32 +226,38 @@ static void make_digits28(struct mien_plan *plan)
     plan->d_rate = 5e-4;
     plan->g_steps = 6;
     plan->g_batch = 32;
-    plan->cohort = 10;
-    plan->min_reports = 6;
-    plan->group_min = 5;
+    plan->rate = 0.2;
+    plan->cohort = 100;
+    plan->min_reports = 30;
     plan->rounds = 1000;
     digits_networks(plan);
 }
 
-/* Forty devices, all of which take part: charged as unsampled, honest and large. */
+/* Forty devices, all of which take part: charged as unsampled, honest and large. The settings are
+ * those with which new traits arrive within 14 rounds (docs/experiments). */
 static void make_demo(struct mien_plan *plan)
 {
     make_faces(plan, 32);
-    plan->local_steps = 8;
+    plan->train_on_device = MIEN_TRAIN_DISCRIMINATOR;
+    plan->loss = MIEN_LOSS_WASSERSTEIN;
+    plan->optimiser = MIEN_OPTIMISER_ADAM;
+    plan->local_steps = 4;
     plan->batch = 16;
     plan->min_examples = 4;
-    plan->d_rate = 0.05;
-    plan->g_rate = 0.05;
-    plan->clip = 0.5;
-    plan->noise_multiplier = 0.05;
+    plan->d_rate = 0.001;
+    plan->g_steps = 20;
+    plan->g_batch = 16;
+    plan->g_server_rate = 0.0005;
     plan->ema = 0.6;
     plan->rate = 1.0;
     plan->sampling = MIEN_PLAN_UNSAMPLED;
     plan->cohort = 40;
-    plan->min_reports = 30;
-    plan->deadline_s = 6;
+    plan->min_reports = 25;
+    plan->deadline_s = 30;
     plan->rounds = 20;
     plan->group_max = 64;
+    plan->clip = 0.5;
+    plan->noise_multiplier = 0.05;
     plan->delta = 1e-5;
     plan->epsilon_cap = 0.0;
 }
