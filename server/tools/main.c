@@ -22,6 +22,7 @@ static const struct tool tools[] = {
     {"train", mien_tool_train, "train in one place: start models, baselines"},
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},
     {"account", mien_tool_account, "what a run costs, or which noise it needs"},
+    {"sheet", mien_tool_sheet, "pictures of several folders, a row each, as one"},
     {"verify", mien_tool_verify, "check ledger, models, releases and their cost"},
     {"restore", mien_tool_restore, "accept a ledger that was rolled back, at its price"},
 };

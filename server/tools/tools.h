@@ -21,5 +21,6 @@ int mien_tool_account(int argc, char **argv);
 int mien_tool_train(int argc, char **argv);
 int mien_tool_generate(int argc, char **argv);
 int mien_tool_faces(int argc, char **argv);
+int mien_tool_sheet(int argc, char **argv);
 
 #endif
