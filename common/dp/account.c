@@ -144,7 +144,7 @@ enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_ev
 static bool enough(const struct mien_dp_event *event, double noise, double epsilon, double delta)
 {
     struct mien_dp_event tried = *event;
-    struct mien_dp_cost cost;
+    struct mien_dp_cost cost = {0};
 
     tried.noise = noise;
     return mien_dp_account(&tried, 1, delta, &cost, NULL) == MIEN_OK && cost.epsilon <= epsilon;
@@ -154,7 +154,7 @@ enum mien_status mien_dp_solve_noise(const struct mien_dp_event *event, double e
                                      double delta, double *noise, struct mien_err *err)
 {
     struct mien_dp_event checked = *event;
-    struct mien_dp_cost cost;
+    struct mien_dp_cost cost = {0};
 
     checked.noise = 1.0;
     enum mien_status status = mien_dp_account(&checked, 1, delta, &cost, err);
