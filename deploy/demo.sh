@@ -41,9 +41,10 @@ say() { printf '%3ds  %s\n' "$SECONDS" "$*"; }
 deploy/install-deps.sh build
 SECONDS=0
 build=$top/build/release
+mkdir -p "$top/build"
 say "building"
-[ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release -Dtests=false >/dev/null
-ninja -C "$build" >/dev/null
+[ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release -Dwerror=false -Dtests=false >"$build.log"
+ninja -C "$build" >>"$build.log" || { tail -n 5 "$build.log" >&2; exit 1; }
 export PATH=$build/server/tools:$build/server/shell:$build/client/demo:$PATH
 
 [ -n "$work" ] || work=$(mktemp -d "${TMPDIR:-/tmp}/mien-demo-XXXXXX")
@@ -53,7 +54,7 @@ pids=()
 coordinator=""
 stop_all() {
     kill -9 "${pids[@]}" $coordinator 2>/dev/null || true
-    wait 2>/dev/null || true
+    { wait || true; } 2>/dev/null
 }
 trap stop_all EXIT
 trap 'exit 130' INT TERM
@@ -62,7 +63,7 @@ trap 'exit 130' INT TERM
 private=$work/faces
 if [ -z "$faces" ]; then
     say "drawing $n_devices folders of faces, most with glasses"
-    mien faces --devices "$n_devices" --each 20 --glasses 0.9 --hat 0.3 --seed 7 --out "$private" 2>/dev/null
+    mien faces --devices "$n_devices" --each 20 --glasses 0.9 --hat 0.3 --seed 7 --out "$private" >/dev/null 2>&1
 elif [ -n "$(find "$faces" -maxdepth 1 -type f \( -name '*.png' -o -name '*.jpg' -o -name '*.jpeg' \) -print -quit)" ]; then
     say "dealing the pictures of $faces to $n_devices folders"
     i=0
@@ -86,11 +87,12 @@ done
 say "making the coordinator's state, from a public model of drawn faces without glasses"
 mien init "$state" --preset demo --port "$port" --set round.cohort="$n_devices" \
     --set round.min_reports=$((n_devices * 5 / 8)) --set round.rounds="$rounds" \
-    --set plan.init_from="$top/deploy/demo/start.safetensors" >/dev/null
+    --set plan.init_from="$top/deploy/demo/start.safetensors" >/dev/null 2>&1
 mien token "$state" --count "$n_devices" >"$work/tokens"
 
 released() { mien status "$state" --json 2>/dev/null | sed -n 's/.*"model":\([0-9]*\),.*/\1/p'; }
-number() { mien status "$state" --json 2>/dev/null | sed -n "s/.*\"$1\":\([0-9.e+-]*\)[,}].*/\1/p"; }
+epsilon_now() { mien status "$state" --json 2>/dev/null | sed -n 's/.*"epsilon":\([0-9.e+-]*\),.*/\1/p'; }
+short() { awk -v x="$1" 'BEGIN { printf "%.4g", x }'; }
 
 start_coordinator() {
     mien-coordinator "$state" "$@" >>"$work/coordinator.log" 2>&1 &
@@ -106,6 +108,7 @@ start_coordinator() {
 start_device() { # NUMBER from 0
     mien-device run --state "$work/device$1" --faces "${folders[$1]}" >>"$work/device$1.log" 2>&1 &
     pids[$1]=$!
+    disown # the shell need not say that it was killed
 }
 
 start_coordinator --rounds "$rounds"
@@ -133,7 +136,7 @@ while :; do
     version=${now:-$version}
     if [ "$version" -gt "$shown" ]; then
         shown=$version
-        say "round $version of $rounds is released, epsilon $(number epsilon)"
+        say "round $version of $rounds is released, epsilon $(short "$(epsilon_now)")"
         if [ "$version" -ge "$next" ]; then
             stage "$(printf %02d "$version")"
             next=$((next + step))
@@ -144,12 +147,13 @@ while :; do
         dead=$(seq 3 10 $((n_devices - 1)))
         for i in $dead; do kill -9 "${pids[$i]}" 2>/dev/null || true; done
         say "killed one device in ten in mid-round"
-        for i in $dead; do wait "${pids[$i]}" 2>/dev/null || true; start_device "$i"; done
+        sleep 0.5
+        for i in $dead; do start_device "$i"; done
     fi
     if [ "$killed_coordinator" = no ] && [ "$version" -ge $((rounds / 2)) ]; then
         killed_coordinator=yes
         kill -9 "$coordinator"
-        wait "$coordinator" 2>/dev/null || true
+        { wait "$coordinator" || true; } 2>/dev/null
         version=$(released)
         say "killed the coordinator after version $version; starting it again"
         start_coordinator --rounds $((rounds - version))
@@ -167,7 +171,7 @@ last=$work/stage$(printf %02d "$version")
 [ -d "$last" ] || stage "$(printf %02d "$version")"
 
 # --- the budget, the set, the checks ----------------------------------------------------------------
-epsilon=$(number epsilon)
+epsilon=$(epsilon_now)
 say "one round more than the budget allows"
 refused=0
 start_coordinator --rounds 1 --set privacy.epsilon_cap="$epsilon"
@@ -195,6 +199,6 @@ fleet=$(awk -v q="$low" -v m="$cohort" 'BEGIN { printf "%d", m / q + 0.5 }')
 echo
 echo "Forty devices trained a generator together in $version rounds ($SECONDS s); four were killed in mid-round, the coordinator once: nothing was lost ($work/verify.txt)." | sed "s/^Forty/$n_devices/"
 echo "The faces of their owners arrive from top to bottom in $work/sheet.png; 256 pictures with metadata and a signed release are in $work/set ($work/set.png)."
-echo "Privacy spent: epsilon $epsilon at delta 1e-5 for each person. That is honest, and far too much: $n_devices people cannot hide each other. The next round was refused by the budget."
+echo "Privacy spent: epsilon $(short "$epsilon") at delta 1e-5 for each person. That is honest, and far too much: $n_devices people cannot hide each other. The next round was refused by the budget."
 echo "With the same noise on the average, a fleet of $fleet people and a cohort of $cohort (z = 1) would spend epsilon 1 at delta 1e-8 in $version rounds."
 echo "Look further: mien status $state; mien verify $state; $work/coordinator.log; docs/privacy.md."
