@@ -32,9 +32,13 @@ static enum mien_status core_send(void *self, const struct mien_message *message
 static enum mien_status core_save(void *self, const struct mien_client_record *record)
 {
     struct mien_client *client = self;
+    struct mien_client_record before = client->state.record;
 
     client->state.record = *record;
-    return mien_client_save(client);
+    enum mien_status status = mien_client_save(client);
+    if (status != MIEN_OK)
+        client->state.record = before;
+    return status;
 }
 
 static void core_log(void *self, enum mien_log_level level, const char *line)

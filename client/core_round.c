@@ -7,6 +7,7 @@
 #include "common/base/secret.h"
 #include "common/wire/identity.h"
 #include "common/wire/plan_codec.h"
+#include "common/wire/vector.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -161,9 +162,10 @@ static enum mien_status memory_need(struct mien_core_round *round)
 
     if (status != MIEN_OK)
         return status;
-    uint64_t vectors = (sizeof(int32_t) + sizeof(uint32_t)) * (uint64_t)round->dim;
-    round->memory_bytes = round->assign.model_bytes + sizeof(*round) + train_bytes + vectors +
-                          mien_secagg_device_bytes(round->plan.group_max);
+    uint64_t session_bytes = mien_secagg_device_bytes(round->plan.group_max) + MIEN_FRAME_RAW_BYTES;
+    uint64_t vector_bytes = sizeof(*round->vector) * (uint64_t)round->dim;
+    round->memory_bytes = sizeof(*round) + round->assign.model_bytes + vector_bytes +
+                          (train_bytes > session_bytes ? train_bytes : session_bytes);
     return MIEN_OK;
 }
 
@@ -172,7 +174,7 @@ static enum mien_status refuse_plan(struct mien_client_core *core, const char *w
     enum mien_status status = mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY, "%s", why);
 
     /* A run has one plan: asking again would change nothing. */
-    mien_core_end(core, MIEN_EPOLICY, core->sentence);
+    mien_core_end(core, MIEN_EPOLICY, why);
     return status;
 }
 
@@ -189,7 +191,7 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
     if (round->assign.model_bytes != sizeof(float) * mien_plan_n_parameters(&round->plan))
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL,
                                 "the model is not as long as the plan says");
-    status = mien_client_train_params(&round->plan, &round->params, &err);
+    status = mien_secagg_params_of_plan(&round->plan, &round->params, &err);
     if (status != MIEN_OK)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "the plan: %s", err.text);
     round->dim = round->params.dim;

@@ -309,10 +309,8 @@ enum mien_status mien_core_upload(struct mien_client_core *core, uint64_t now_ms
     mien_pack_part((const uint32_t *)round->vector, round->params.dim, round->params.bits,
                    round->n_uploaded, round->chunk, n);
     round->n_uploaded += n;
-    mien_core_wait(core, MIEN_CORE_UPLOADING, now_ms, STEP_MS);
-    if (round->n_uploaded == total) {
-        mien_core_wait(core, MIEN_CORE_UPLOADED, now_ms, STEP_MS);
-    }
+    mien_core_wait(core, round->n_uploaded < total ? MIEN_CORE_UPLOADING : MIEN_CORE_UPLOADED,
+                   now_ms, STEP_MS);
     enum mien_status status = mien_core_send(core, &message);
     if (round->n_uploaded == total)
         mien_core_drop_vector(round);

@@ -217,18 +217,6 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
     return status;
 }
 
-enum mien_status mien_client_train_params(const struct mien_plan *plan,
-                                          struct mien_secagg_params *out, struct mien_err *err)
-{
-    struct mien_layout layout;
-    enum mien_status status = mien_layout_init(&layout, plan, err);
-
-    if (status != MIEN_OK)
-        return status;
-    return mien_secagg_params_init(out, mien_layout_n_shared(&layout, plan), plan->clip,
-                                   plan->group_max, plan->bits, err);
-}
-
 enum mien_status mien_client_train_take(struct mien_client_train *train,
                                         const struct mien_secagg_params *params,
                                         struct mien_rng *rng, int32_t *vector,

@@ -78,15 +78,10 @@ MIEN_CHECK enum mien_status mien_client_train_start(struct mien_client_train *tr
  */
 MIEN_CHECK enum mien_status mien_client_train_step(struct mien_client_train *train, bool *done);
 
-/* The bounds of the vector under a plan.  errors  MIEN_EINVAL, MIEN_ELIMIT */
-MIEN_CHECK enum mien_status mien_client_train_params(const struct mien_plan *plan,
-                                                     struct mien_secagg_params *out,
-                                                     struct mien_err *err);
-
 /* The vector: update clipped to the plan's norm, metrics, quantised under the joint bound; all
  * zero with a note when there is nothing to give. The update is then forgotten.
  *
- *   params  of the plan, mien_client_train_params
+ *   params  of the plan (common/wire/vector.h)
  *   rng     for the rounding
  *   vector  [params->dim] out; secret
  *   errors  MIEN_ESTATE  not done, MIEN_EINVAL  params of another plan, MIEN_ECRYPTO
