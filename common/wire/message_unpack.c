@@ -17,12 +17,12 @@ static void fixed(struct take *take, const char *field, ProtobufCBinaryData in, 
 {
     if (take->status != MIEN_OK)
         return;
-    if (in.len == n)
-        memcpy(out, in.data, n);
-    else
+    if (in.len != n)
         take->status =
             mien_err_set(take->err, MIEN_EPARSE, "%s: field %s has %zu bytes, expected %zu",
                          take->name, field, in.len, n);
+    else if (n > 0)
+        memcpy(out, in.data, n);
 }
 
 /* At most `max` bytes, their number into *len; that there are some is mien_message_check's. */
