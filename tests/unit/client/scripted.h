@@ -277,7 +277,8 @@ static inline struct mien_message scripted_assign(const struct scripted *s, uint
 /* Brings the device to its check-in. */
 static inline void scripted_check_in(struct scripted *s)
 {
-    struct mien_message welcome = scripted_welcome(s, 1);
+    uint64_t seen = mien_client_core_record(s->core)->seq;
+    struct mien_message welcome = scripted_welcome(s, seen > 0 ? seen : 1);
 
     scripted_expect(s, MIEN_FRAME_HELLO);
     scripted_tell(s, &welcome);
