@@ -251,8 +251,11 @@ static enum mien_status tick(struct mien_client *client, uint64_t now_ms)
         client->close = true;
         mien_client_say(client, MIEN_CLIENT_WARN, "device.tls", "the handshake took too long");
     }
+    /* There was no memory for it when the certificate came. */
+    if (client->core == NULL && client->state.enrolled && !client->enrolling && !client->ended)
+        status = mien_client_make_core(client);
     if (client->core == NULL || client->enrolling || client->close || !client->greeted)
-        return MIEN_OK;
+        return status;
     status = mien_client_core_tick(client->core, now_ms);
     if (status == MIEN_OK && mien_client_core_wish(client->core).renew && !client->renewing)
         status = mien_renew_ask(client);
@@ -268,7 +271,7 @@ enum mien_status mien_client_poll(struct mien_client *client, uint64_t now_ms,
         return status;
     if (wish == NULL)
         status = MIEN_EINVAL;
-    else if (client->core == NULL && !client->enrolling && !client->ended)
+    else if (!client->state.enrolled && !client->enrolling && !client->ended)
         status = MIEN_ESTATE;
     if (status != MIEN_OK) {
         client->busy = false;
@@ -323,7 +326,7 @@ enum mien_status mien_client_closed(struct mien_client *client, uint64_t now_ms)
         enrolment_failed(client, now_ms);
     else if (client->core != NULL)
         mien_client_core_disconnected(client->core, now_ms);
-    if (client->core != NULL && was_greeted)
+    if (client->core != NULL && was_greeted && mien_client_core_wish(client->core).connect)
         mien_client_log(client, MIEN_CLIENT_INFO, "device.disconnected retry_in_ms=%" PRIu64,
                         mien_client_core_wish(client->core).at_ms - now_ms);
     return leave(client, MIEN_OK);
@@ -362,7 +365,7 @@ enum mien_status mien_client_output(struct mien_client *client, uint64_t now_ms,
     status = mien_link_flush(client);
     while (status == MIEN_OK && client->linked) {
         pending = mien_tls_pending_out(client->tls);
-        if (pending.len > 0 || !client->greeted || client->close ||
+        if (pending.len > 0 || !client->greeted || client->close || client->core == NULL ||
             !mien_client_core_wish(client->core).pump)
             break;
         status = mien_client_core_pump(client->core, now_ms);
