@@ -19,7 +19,7 @@ static uint64_t n_generator(const struct mien_coordinator *c)
     return c->layout.n_values - c->layout.n_d;
 }
 
-enum mien_status mien_core_state_new(struct mien_coordinator *c, struct mien_release_state *state)
+enum mien_status mien_round_state_new(struct mien_coordinator *c, struct mien_release_state *state)
 {
     const uint64_t n = c->layout.n_values;
     const bool adam = c->gtrainer != NULL;
@@ -35,7 +35,7 @@ enum mien_status mien_core_state_new(struct mien_coordinator *c, struct mien_rel
     return MIEN_OK;
 }
 
-void mien_core_state_free(struct mien_coordinator *c, struct mien_release_state *state)
+void mien_round_state_free(struct mien_coordinator *c, struct mien_release_state *state)
 {
     (void)c;
     mien_free(state->values);
@@ -73,7 +73,7 @@ static enum mien_status encode_server_state(const struct mien_coordinator *c,
     return MIEN_OK;
 }
 
-enum mien_status mien_core_state_load(struct mien_coordinator *c)
+enum mien_status mien_round_state_load(struct mien_coordinator *c)
 {
     const uint64_t n = n_generator(c);
     const struct mien_span kept = c->config.server_state;
@@ -209,7 +209,7 @@ static enum mien_status publish(struct mien_coordinator *c, struct mien_job *job
     return status;
 }
 
-void mien_core_run_release(struct mien_coordinator *c, struct mien_job *job)
+void mien_round_run_release(struct mien_coordinator *c, struct mien_job *job)
 {
     job->any_session = false;
     job->status = unmask_all(c, job);

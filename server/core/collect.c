@@ -64,16 +64,16 @@ static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
     c->peers[peer].waiting = false;
     c->peers[peer].part = MIEN_PART_ASSIGNED;
     c->counts.assigned++;
-    mien_core_send(c, peer, &m);
+    mien_round_send(c, peer, &m);
 }
 
-void mien_core_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
+void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
 {
     struct mien_peer *p = &c->peers[peer];
 
     /* A device that checks in is in no round any more, whatever we thought. */
     if (p->part != MIEN_PART_NONE)
-        mien_core_drop_part(c, peer);
+        mien_round_drop_part(c, peer);
     p->waiting = true;
     p->waiting_since_ms = now_ms;
     /* Late, but with half of the time left: the same coin decides. */
@@ -115,7 +115,7 @@ static bool enough_units(const struct mien_coordinator *c, uint32_t n_units)
     return drawn * (1.0 - plan->drop_out) - spread >= (double)plan->min_reports;
 }
 
-void mien_core_try_open(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms)
 {
     const uint32_t n_units = count_units(c);
     const double expected = c->config.plan.rate * (double)n_units;
@@ -145,10 +145,10 @@ void mien_core_try_open(struct mien_coordinator *c, uint64_t now_ms)
     c->started_ms = now_ms;
     c->enough_ms = 0;
     c->counts = (struct mien_ledger_counts){0};
-    mien_core_start_job(c, MIEN_JOB_OPEN);
+    mien_round_start_job(c, MIEN_JOB_OPEN);
 }
 
-void mien_core_opened(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms)
 {
     c->phase = MIEN_PHASE_COLLECT;
     c->deadline_ms = now_ms + (uint64_t)c->config.plan.deadline_s * 1000;
@@ -160,11 +160,11 @@ void mien_core_opened(struct mien_coordinator *c, uint64_t now_ms)
         c->counts.drawn++;
         assign(c, now_ms, i);
     }
-    mien_core_log(c, MIEN_INFO, "round.open round=%" PRIu64 " attempt=%u n_drawn=%u",
-                  c->round.round, c->round.attempt, c->counts.drawn);
+    mien_round_log(c, MIEN_INFO, "round.open round=%" PRIu64 " attempt=%u n_drawn=%u",
+                   c->round.round, c->round.attempt, c->counts.drawn);
 }
 
-void mien_core_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m)
+void mien_round_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m)
 {
     struct mien_peer *p = &c->peers[peer];
     const bool plan = m->what == MIEN_MESSAGE_PLAN;
@@ -174,8 +174,8 @@ void mien_core_get(struct mien_coordinator *c, uint32_t peer, const struct mien_
         return; /* its round has ended meanwhile */
     if (p->part != MIEN_PART_ASSIGNED || p->what != 0 || m->offset >= total ||
         memcmp(m->hash, plan ? c->plan_hash : c->model.hash, 32) != 0) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
-                         "GET: not assigned, another hash or offset");
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
+                          "GET: not assigned, another hash or offset");
         return;
     }
     p->what = m->what;
@@ -206,10 +206,10 @@ void mien_coordinator_send_chunk(struct mien_coordinator *c, uint32_t peer)
     p->offset += m.chunk.data.len;
     if (p->offset == m.chunk.total)
         p->what = 0;
-    mien_core_send(c, peer, &m);
+    mien_round_send(c, peer, &m);
 }
 
-void mien_core_ready(struct mien_coordinator *c, uint32_t peer, const struct mien_message_ready *m)
+void mien_round_ready(struct mien_coordinator *c, uint32_t peer, const struct mien_message_ready *m)
 {
     struct mien_peer *p = &c->peers[peer];
 
@@ -217,15 +217,15 @@ void mien_core_ready(struct mien_coordinator *c, uint32_t peer, const struct mie
         return; /* too late: it will be told, or was */
     if (p->part != MIEN_PART_ASSIGNED || m->round != c->round.round ||
         c->phase != MIEN_PHASE_COLLECT) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "READY for round %" PRIu64,
-                         m->round);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "READY for round %" PRIu64,
+                          m->round);
         return;
     }
     p->part = MIEN_PART_READY;
     c->counts.reported++;
 }
 
-void mien_core_collect(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms)
 {
     uint32_t n_training = 0;
     uint32_t n_ready = 0;
@@ -242,14 +242,14 @@ void mien_core_collect(struct mien_coordinator *c, uint64_t now_ms)
         return;
     for (uint32_t i = 0; i < c->n_peers; i++) {
         if (c->peers[i].used && c->peers[i].part == MIEN_PART_ASSIGNED) {
-            mien_core_drop_part(c, i);
-            mien_core_come_back(c, i, MIEN_MESSAGE_ROUND_CLOSED);
+            mien_round_drop_part(c, i);
+            mien_round_come_back(c, i, MIEN_MESSAGE_ROUND_CLOSED);
         }
     }
     if (n_ready < c->config.plan.min_reports || n_ready < c->config.plan.group_min) {
-        mien_core_abandon(c, "%u devices are ready, %u are needed", n_ready,
-                          c->config.plan.min_reports);
+        mien_round_abandon(c, "%u devices are ready, %u are needed", n_ready,
+                           c->config.plan.min_reports);
         return;
     }
-    mien_core_form_groups(c, now_ms);
+    mien_round_form_groups(c, now_ms);
 }

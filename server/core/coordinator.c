@@ -48,11 +48,11 @@ static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
     if (status == MIEN_OK && plan->train_on_device == MIEN_TRAIN_DISCRIMINATOR)
         status = mien_gtrainer_new(plan, &c->gtrainer);
     if (status == MIEN_OK)
-        status = mien_core_state_new(c, &c->model);
+        status = mien_round_state_new(c, &c->model);
     if (status == MIEN_OK)
-        status = mien_core_state_new(c, &c->next);
+        status = mien_round_state_new(c, &c->next);
     if (status == MIEN_OK)
-        status = mien_core_state_load(c);
+        status = mien_round_state_load(c);
     c->total = status == MIEN_OK ? mien_calloc(c->params.dim, sizeof(*c->total)) : NULL;
     return status == MIEN_OK && c->total == NULL ? MIEN_ENOMEM : status;
 }
@@ -84,12 +84,12 @@ void mien_coordinator_free(struct mien_coordinator *c)
 {
     if (c == NULL)
         return;
-    mien_core_end_round(c);
+    mien_round_end_round(c);
     if (c->total != NULL)
         mien_wipe(c->total, c->params.dim * sizeof(*c->total));
     mien_free(c->total);
-    mien_core_state_free(c, &c->model);
-    mien_core_state_free(c, &c->next);
+    mien_round_state_free(c, &c->model);
+    mien_round_state_free(c, &c->next);
     mien_gtrainer_free(c->gtrainer);
     mien_noise_free(c->noise_sampler);
     mien_buf_fini(&c->plan_bytes);
@@ -98,7 +98,7 @@ void mien_coordinator_free(struct mien_coordinator *c)
     mien_free(c);
 }
 
-void mien_core_log(struct mien_coordinator *c, enum mien_log_level level, const char *fmt, ...)
+void mien_round_log(struct mien_coordinator *c, enum mien_log_level level, const char *fmt, ...)
 {
     char line[512];
     va_list args;
@@ -110,12 +110,13 @@ void mien_core_log(struct mien_coordinator *c, enum mien_log_level level, const 
         c->config.host.log(c->config.host.self, level, line);
 }
 
-void mien_core_send(struct mien_coordinator *c, uint32_t peer, const struct mien_message *message)
+void mien_round_send(struct mien_coordinator *c, uint32_t peer, const struct mien_message *message)
 {
     c->config.host.send(c->config.host.self, peer, message);
 }
 
-void mien_core_come_back(struct mien_coordinator *c, uint32_t peer, enum mien_message_reason reason)
+void mien_round_come_back(struct mien_coordinator *c, uint32_t peer,
+                          enum mien_message_reason reason)
 {
     const uint32_t base = c->config.limits.come_back_ms;
     uint64_t jitter = 0;
@@ -126,11 +127,11 @@ void mien_core_come_back(struct mien_coordinator *c, uint32_t peer, enum mien_me
         .type = MIEN_FRAME_COME_BACK,
         .come_back = {.after_ms = base - (uint32_t)jitter, .reason = reason}};
     c->peers[peer].waiting = false;
-    mien_core_send(c, peer, &m);
+    mien_round_send(c, peer, &m);
 }
 
-void mien_core_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_message_error_code code,
-                      const char *fmt, ...)
+void mien_round_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_message_error_code code,
+                       const char *fmt, ...)
 {
     char sentence[MIEN_MESSAGE_SENTENCE_BYTES + 1];
     va_list args;
@@ -139,12 +140,12 @@ void mien_core_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_messa
     (void)vsnprintf(sentence, sizeof(sentence), fmt, args);
     va_end(args);
     const struct mien_message m = mien_message_make_error(code, sentence);
-    mien_core_log(c, MIEN_WARN, "peer.refused peer=%u why=\"%s\"", peer, sentence);
-    mien_core_send(c, peer, &m);
+    mien_round_log(c, MIEN_WARN, "peer.refused peer=%u why=\"%s\"", peer, sentence);
+    mien_round_send(c, peer, &m);
     c->config.host.close(c->config.host.self, peer);
 }
 
-uint64_t mien_core_packed_bytes(const struct mien_coordinator *c)
+uint64_t mien_round_packed_bytes(const struct mien_coordinator *c)
 {
     return mien_secagg_packed_bytes(c->params.dim, c->params.bits);
 }
@@ -185,7 +186,7 @@ enum mien_status mien_coordinator_connect(struct mien_coordinator *c, uint64_t n
     return MIEN_OK;
 }
 
-void mien_core_drop_part(struct mien_coordinator *c, uint32_t peer)
+void mien_round_drop_part(struct mien_coordinator *c, uint32_t peer)
 {
     struct mien_peer *p = &c->peers[peer];
 
@@ -194,7 +195,7 @@ void mien_core_drop_part(struct mien_coordinator *c, uint32_t peer)
     if (p->has_slot)
         c->n_slots--;
     if (p->upload != NULL)
-        mien_wipe(p->upload, mien_core_packed_bytes(c));
+        mien_wipe(p->upload, mien_round_packed_bytes(c));
     mien_free(p->upload);
     p->upload = NULL;
     p->has_slot = false;
@@ -205,11 +206,11 @@ void mien_core_drop_part(struct mien_coordinator *c, uint32_t peer)
     p->part = MIEN_PART_NONE;
 }
 
-void mien_core_end_round(struct mien_coordinator *c)
+void mien_round_end_round(struct mien_coordinator *c)
 {
     for (uint32_t i = 0; i < c->n_peers; i++) {
         if (c->peers[i].used && c->peers[i].part != MIEN_PART_NONE)
-            mien_core_drop_part(c, i);
+            mien_round_drop_part(c, i);
     }
     for (uint32_t g = 0; g < c->n_groups; g++)
         mien_secagg_sum_free(c->groups[g].sum);
@@ -227,9 +228,9 @@ void mien_coordinator_disconnect(struct mien_coordinator *c, uint64_t now_ms, ui
     if (peer >= c->n_peers || !c->peers[peer].used)
         return;
     if (c->peers[peer].part != MIEN_PART_NONE)
-        mien_core_log(c, MIEN_INFO, "peer.left round=%" PRIu64 " phase=%s", c->round.round,
-                      mien_coordinator_phase_name(c->phase));
-    mien_core_drop_part(c, peer);
+        mien_round_log(c, MIEN_INFO, "peer.left round=%" PRIu64 " phase=%s", c->round.round,
+                       mien_coordinator_phase_name(c->phase));
+    mien_round_drop_part(c, peer);
     mien_wipe(&c->peers[peer], sizeof(c->peers[peer]));
     mien_coordinator_tick(c, now_ms);
 }
@@ -240,8 +241,8 @@ static void hello(struct mien_coordinator *c, uint32_t peer, const struct mien_m
     struct mien_message welcome = {.type = MIEN_FRAME_WELCOME};
 
     if (m->protocol != MIEN_MESSAGE_PROTOCOL) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_VERSION, "protocol %u, expected %u",
-                         m->protocol, MIEN_MESSAGE_PROTOCOL);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_VERSION, "protocol %u, expected %u",
+                          m->protocol, MIEN_MESSAGE_PROTOCOL);
         return;
     }
     p->greeted = true;
@@ -250,7 +251,7 @@ static void hello(struct mien_coordinator *c, uint32_t peer, const struct mien_m
     memcpy(welcome.welcome.mark.head, c->mark.head, 32);
     welcome.welcome.renew_after_s = p->identity.renew_after_s;
     memcpy(welcome.welcome.signing_key, c->signing_key, 32);
-    mien_core_send(c, peer, &welcome);
+    mien_round_send(c, peer, &welcome);
 }
 
 static void dispatch(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer,
@@ -258,33 +259,33 @@ static void dispatch(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer,
 {
     switch (m->type) {
     case MIEN_FRAME_CHECK_IN:
-        mien_core_check_in(c, now_ms, peer);
+        mien_round_check_in(c, now_ms, peer);
         break;
     case MIEN_FRAME_GET:
-        mien_core_get(c, peer, &m->get);
+        mien_round_get(c, peer, &m->get);
         break;
     case MIEN_FRAME_READY:
-        mien_core_ready(c, peer, &m->ready);
+        mien_round_ready(c, peer, &m->ready);
         break;
     case MIEN_FRAME_KEYS:
-        mien_core_keys(c, peer, &m->keys);
+        mien_round_keys(c, peer, &m->keys);
         break;
     case MIEN_FRAME_SHARES:
-        mien_core_shares(c, peer, &m->shares);
+        mien_round_shares(c, peer, &m->shares);
         break;
     case MIEN_FRAME_INPUT_CHUNK:
-        mien_core_input(c, peer, &m->input_chunk);
+        mien_round_input(c, peer, &m->input_chunk);
         break;
     case MIEN_FRAME_REVEAL:
-        mien_core_reveal(c, peer, &m->reveal);
+        mien_round_reveal(c, peer, &m->reveal);
         break;
     case MIEN_FRAME_ERROR:
-        mien_core_log(c, MIEN_INFO, "peer.error peer=%u sentence=\"%s\"", peer, m->error.sentence);
+        mien_round_log(c, MIEN_INFO, "peer.error peer=%u sentence=\"%s\"", peer, m->error.sentence);
         c->config.host.close(c->config.host.self, peer);
         break;
     default:
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "a message of type %d is not for me",
-                         (int)m->type);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
+                          "a message of type %d is not for me", (int)m->type);
     }
 }
 
@@ -294,7 +295,7 @@ void mien_coordinator_message(struct mien_coordinator *c, uint64_t now_ms, uint3
     if (peer >= c->n_peers || !c->peers[peer].used)
         return;
     if (c->peers[peer].greeted == (message->type == MIEN_FRAME_HELLO)) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "HELLO comes first, and once");
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "HELLO comes first, and once");
         return;
     }
     if (message->type == MIEN_FRAME_HELLO)
@@ -318,9 +319,9 @@ static void answer_waiting(struct mien_coordinator *c, uint64_t now_ms)
         if (!p->used || !p->waiting)
             continue;
         if (never)
-            mien_core_come_back(c, i, c->draining ? MIEN_MESSAGE_DRAINING : MIEN_MESSAGE_LIMIT);
+            mien_round_come_back(c, i, c->draining ? MIEN_MESSAGE_DRAINING : MIEN_MESSAGE_LIMIT);
         else if (now_ms >= p->waiting_since_ms + c->config.limits.hold_ms)
-            mien_core_come_back(c, i, MIEN_MESSAGE_WAITING);
+            mien_round_come_back(c, i, MIEN_MESSAGE_WAITING);
     }
 }
 
@@ -334,20 +335,20 @@ void mien_coordinator_tick(struct mien_coordinator *c, uint64_t now_ms)
         if (c->draining || c->failed)
             c->phase = MIEN_PHASE_STOPPED;
         else if (!c->exhausted)
-            mien_core_try_open(c, now_ms);
+            mien_round_try_open(c, now_ms);
         break;
     case MIEN_PHASE_COLLECT:
-        mien_core_collect(c, now_ms);
+        mien_round_collect(c, now_ms);
         break;
     case MIEN_PHASE_KEYS:
     case MIEN_PHASE_SHARES:
-        mien_core_step_groups(c, now_ms);
+        mien_round_step_groups(c, now_ms);
         break;
     case MIEN_PHASE_INPUTS:
-        mien_core_step_inputs(c, now_ms);
+        mien_round_step_inputs(c, now_ms);
         break;
     case MIEN_PHASE_REVEALS:
-        mien_core_step_reveals(c, now_ms);
+        mien_round_step_reveals(c, now_ms);
         break;
     default:
         break; /* a job decides */
@@ -373,7 +374,7 @@ uint64_t mien_coordinator_deadline(const struct mien_coordinator *c)
     return !idle && due < at ? due : at;
 }
 
-void mien_core_start_job(struct mien_coordinator *c, enum mien_job_kind kind)
+void mien_round_start_job(struct mien_coordinator *c, enum mien_job_kind kind)
 {
     c->job.kind = kind;
     c->job.home = c;
@@ -383,17 +384,17 @@ void mien_core_start_job(struct mien_coordinator *c, enum mien_job_kind kind)
     c->config.host.run(c->config.host.self, &c->job);
 }
 
-void mien_core_abandon(struct mien_coordinator *c, const char *fmt, ...)
+void mien_round_abandon(struct mien_coordinator *c, const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
     (void)vsnprintf(c->job.reason, sizeof(c->job.reason), fmt, args);
     va_end(args);
-    mien_core_log(c, MIEN_WARN, "round.abandoned round=%" PRIu64 " attempt=%u why=\"%s\"",
-                  c->round.round, c->round.attempt, c->job.reason);
+    mien_round_log(c, MIEN_WARN, "round.abandoned round=%" PRIu64 " attempt=%u why=\"%s\"",
+                   c->round.round, c->round.attempt, c->job.reason);
     c->phase = MIEN_PHASE_ABANDONING;
-    mien_core_start_job(c, MIEN_JOB_ABANDON);
+    mien_round_start_job(c, MIEN_JOB_ABANDON);
 }
 
 static void tell_outcome(struct mien_coordinator *c, enum mien_message_outcome outcome)
@@ -411,7 +412,7 @@ static void tell_outcome(struct mien_coordinator *c, enum mien_message_outcome o
         m.closed.mark.epoch = c->mark.epoch;
         m.closed.mark.seq = c->mark.seq;
         memcpy(m.closed.mark.head, c->mark.head, 32);
-        mien_core_send(c, i, &m);
+        mien_round_send(c, i, &m);
     }
 }
 
@@ -421,7 +422,7 @@ static void round_over(struct mien_coordinator *c, uint64_t now_ms,
     c->counts.seconds = (double)(now_ms - c->started_ms) / 1000.0;
     c->last_counts = c->counts;
     tell_outcome(c, outcome);
-    mien_core_end_round(c);
+    mien_round_end_round(c);
     c->round = c->config.ledger.next(c->config.ledger.self);
     c->phase = MIEN_PHASE_WAITING;
     c->next_open_ms = outcome == MIEN_MESSAGE_RELEASED ? 0 : now_ms + PAUSE_AFTER_ABANDON_MS;
@@ -432,11 +433,11 @@ static void round_over(struct mien_coordinator *c, uint64_t now_ms,
 /* Storage that fails leaves the outcome unknown: nothing more may be promised. */
 static void fail(struct mien_coordinator *c)
 {
-    mien_core_log(c, MIEN_ERROR, "storage.failed job=%d why=\"%s\"", (int)c->job.kind,
-                  mien_err_text(&c->job.err, c->job.status));
+    mien_round_log(c, MIEN_ERROR, "storage.failed job=%d why=\"%s\"", (int)c->job.kind,
+                   mien_err_text(&c->job.err, c->job.status));
     c->failed = true;
     tell_outcome(c, MIEN_MESSAGE_ABANDONED);
-    mien_core_end_round(c);
+    mien_round_end_round(c);
     c->phase = MIEN_PHASE_STOPPED;
 }
 
@@ -452,25 +453,25 @@ void mien_coordinator_job_done(struct mien_coordinator *c, uint64_t now_ms, stru
     c->job_out = false;
     c->mark = job->mark;
     if (is_fatal(job)) {
-        mien_core_free_inputs(c);
+        mien_round_free_inputs(c);
         fail(c);
         return;
     }
     switch (job->kind) {
     case MIEN_JOB_OPEN:
-        mien_core_opened(c, now_ms);
+        mien_round_opened(c, now_ms);
         break;
     case MIEN_JOB_INPUTS:
-        mien_core_inputs_done(c);
+        mien_round_inputs_done(c);
         break;
     case MIEN_JOB_FIX:
-        mien_core_fixed(c, now_ms);
+        mien_round_fixed(c, now_ms);
         break;
     case MIEN_JOB_RESERVE:
-        mien_core_reserved(c, now_ms);
+        mien_round_reserved(c, now_ms);
         break;
     case MIEN_JOB_RELEASE:
-        mien_core_released(c, now_ms);
+        mien_round_released(c, now_ms);
         if (c->phase == MIEN_PHASE_RELEASING)
             round_over(c, now_ms, MIEN_MESSAGE_RELEASED);
         break;

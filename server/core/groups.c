@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct mien_group *mien_core_group_of(struct mien_coordinator *c, uint32_t peer,
-                                      const uint8_t session_id[32])
+struct mien_group *mien_round_group_of(struct mien_coordinator *c, uint32_t peer,
+                                       const uint8_t session_id[32])
 {
     struct mien_peer *p = &c->peers[peer];
 
@@ -19,18 +19,18 @@ struct mien_group *mien_core_group_of(struct mien_coordinator *c, uint32_t peer,
     if (group->sum == NULL)
         return NULL;
     if (memcmp(mien_secagg_sum_session_id(group->sum), session_id, 32) != 0) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "another session's id");
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "another session's id");
         return NULL;
     }
     return group;
 }
 
-void mien_core_drop_group(struct mien_coordinator *c, uint32_t group, const char *why)
+void mien_round_drop_group(struct mien_coordinator *c, uint32_t group, const char *why)
 {
     struct mien_group *g = &c->groups[group];
 
-    mien_core_log(c, MIEN_WARN, "session.dropped round=%" PRIu64 " session=%u why=\"%s\"",
-                  c->round.round, group, why);
+    mien_round_log(c, MIEN_WARN, "session.dropped round=%" PRIu64 " session=%u why=\"%s\"",
+                   c->round.round, group, why);
     mien_secagg_sum_free(g->sum);
     g->sum = NULL;
     for (uint32_t i = 0; i < g->session.n; i++) {
@@ -38,8 +38,8 @@ void mien_core_drop_group(struct mien_coordinator *c, uint32_t group, const char
 
         if (peer == UINT32_MAX)
             continue;
-        mien_core_drop_part(c, peer);
-        mien_core_come_back(c, peer, MIEN_MESSAGE_DROPPED);
+        mien_round_drop_part(c, peer);
+        mien_round_come_back(c, peer, MIEN_MESSAGE_DROPPED);
     }
 }
 
@@ -107,7 +107,7 @@ static void announce(struct mien_coordinator *c, const struct mien_group *g)
         memcpy(m.session.nonce, s->nonce, 32);
         memcpy(m.session.members_digest, s->members_digest, 32);
         memcpy(m.session.session_id, mien_secagg_sum_session_id(g->sum), 32);
-        mien_core_send(c, g->member[i], &m);
+        mien_round_send(c, g->member[i], &m);
     }
 }
 
@@ -156,7 +156,7 @@ static void begin_step(struct mien_coordinator *c, uint64_t now_ms,
     }
 }
 
-void mien_core_form_groups(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms)
 {
     uint32_t *order = mien_calloc(c->n_peers, sizeof(*order));
     const uint32_t n = order == NULL ? 0 : shuffle_ready(c, order);
@@ -164,7 +164,7 @@ void mien_core_form_groups(struct mien_coordinator *c, uint64_t now_ms)
 
     mien_free(order);
     if (status != MIEN_OK) {
-        mien_core_abandon(c, "no sessions of %u devices: %s", n, mien_status_text(status));
+        mien_round_abandon(c, "no sessions of %u devices: %s", n, mien_status_text(status));
         return;
     }
     begin_step(c, now_ms, MIEN_PHASE_KEYS);
@@ -172,14 +172,14 @@ void mien_core_form_groups(struct mien_coordinator *c, uint64_t now_ms)
         announce(c, &c->groups[g]);
 }
 
-void mien_core_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m)
+void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m)
 {
     struct mien_session_keys keys;
     struct mien_err err = {0};
 
     if (c->phase != MIEN_PHASE_KEYS)
         return; /* too late */
-    struct mien_group *g = mien_core_group_of(c, peer, m->session_id);
+    struct mien_group *g = mien_round_group_of(c, peer, m->session_id);
     if (g == NULL)
         return;
     memcpy(keys.mask_pk, m->mask_pk, 32);
@@ -188,7 +188,8 @@ void mien_core_keys(struct mien_coordinator *c, uint32_t peer, const struct mien
     enum mien_status status = mien_secagg_sum_keys(g->sum, c->peers[peer].index,
                                                    c->peers[peer].identity.key, &keys, &err);
     if (status != MIEN_OK) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_AUTH, "KEYS: %s", mien_err_text(&err, status));
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_AUTH, "KEYS: %s",
+                          mien_err_text(&err, status));
         return;
     }
     c->peers[peer].did = true;
@@ -225,7 +226,7 @@ static void send_roster(struct mien_coordinator *c, const struct mien_group *g, 
         n_in--;
         if (m.roster.n_entries < per_part && n_in > 0)
             continue;
-        mien_core_send(c, to, &m);
+        mien_round_send(c, to, &m);
         m.roster.part++;
         m.roster.n_entries = 0;
     }
@@ -239,8 +240,8 @@ static void drop_late(struct mien_coordinator *c, struct mien_group *g)
 
         if (peer == UINT32_MAX || c->peers[peer].did)
             continue;
-        mien_core_drop_part(c, peer);
-        mien_core_come_back(c, peer, MIEN_MESSAGE_DROPPED);
+        mien_round_drop_part(c, peer);
+        mien_round_come_back(c, peer, MIEN_MESSAGE_DROPPED);
     }
 }
 
@@ -253,7 +254,7 @@ static void end_keys(struct mien_coordinator *c, uint64_t now_ms)
             continue;
         drop_late(c, g);
         if (mien_secagg_sum_close_keys(g->sum) != MIEN_OK)
-            mien_core_drop_group(c, i, "too few sent keys");
+            mien_round_drop_group(c, i, "too few sent keys");
     }
     begin_step(c, now_ms, MIEN_PHASE_SHARES);
     for (uint32_t i = 0; i < c->n_groups; i++) {
@@ -266,19 +267,19 @@ static void end_keys(struct mien_coordinator *c, uint64_t now_ms)
     }
 }
 
-void mien_core_shares(struct mien_coordinator *c, uint32_t peer,
-                      const struct mien_message_shares *m)
+void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
+                       const struct mien_message_shares *m)
 {
     struct mien_peer *p = &c->peers[peer];
 
     if (c->phase != MIEN_PHASE_SHARES)
         return; /* too late */
-    struct mien_group *g = mien_core_group_of(c, peer, m->session_id);
+    struct mien_group *g = mien_round_group_of(c, peer, m->session_id);
     if (g == NULL)
         return;
     if (m->part != p->next_part || p->did) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "SHARES: part %u, expected %u",
-                         m->part, p->next_part);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "SHARES: part %u, expected %u",
+                          m->part, p->next_part);
         return;
     }
     p->next_part++;
@@ -288,8 +289,8 @@ void mien_core_shares(struct mien_coordinator *c, uint32_t peer,
                                                          (struct mien_span){e->bytes, e->len});
 
         if (status != MIEN_OK) {
-            mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "SHARES for member %u: %s",
-                             e->index, mien_status_text(status));
+            mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "SHARES for member %u: %s",
+                              e->index, mien_status_text(status));
             return;
         }
     }
@@ -322,7 +323,7 @@ static void send_deliveries(struct mien_coordinator *c, const struct mien_group 
         n_in--;
         if (m.deliver.n_entries < per_part && n_in > 0)
             continue;
-        mien_core_send(c, g->member[to], &m);
+        mien_round_send(c, g->member[to], &m);
         m.deliver.part++;
         m.deliver.n_entries = 0;
     }
@@ -341,7 +342,7 @@ static void end_shares(struct mien_coordinator *c, uint64_t now_ms)
             continue;
         drop_late(c, g);
         if (mien_secagg_sum_close_shares(g->sum) != MIEN_OK)
-            mien_core_drop_group(c, i, "too few sent shares");
+            mien_round_drop_group(c, i, "too few sent shares");
     }
     begin_step(c, now_ms, MIEN_PHASE_INPUTS);
     for (uint32_t i = 0; i < c->n_groups; i++) {
@@ -352,10 +353,10 @@ static void end_shares(struct mien_coordinator *c, uint64_t now_ms)
                 send_deliveries(c, g, j);
         }
     }
-    mien_core_begin_inputs(c, now_ms);
+    mien_round_begin_inputs(c, now_ms);
 }
 
-void mien_core_step_groups(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_step_groups(struct mien_coordinator *c, uint64_t now_ms)
 {
     bool all = true;
 

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-void mien_core_begin_inputs(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_begin_inputs(struct mien_coordinator *c, uint64_t now_ms)
 {
     /* Slots make the step as long as the transfers take; each one has a step's time. */
     const uint32_t slots = c->config.limits.upload_slots;
@@ -17,10 +17,10 @@ void mien_core_begin_inputs(struct mien_coordinator *c, uint64_t now_ms)
     for (uint32_t i = 0; i < c->n_peers; i++)
         n_members += c->peers[i].used && c->peers[i].part == MIEN_PART_MEMBER;
     c->deadline_ms = now_ms + (uint64_t)c->config.limits.step_ms * (1 + n_members / slots);
-    mien_core_grant_slots(c);
+    mien_round_grant_slots(c);
 }
 
-void mien_core_grant_slots(struct mien_coordinator *c)
+void mien_round_grant_slots(struct mien_coordinator *c)
 {
     for (uint32_t i = 0; i < c->n_peers && c->n_slots < c->config.limits.upload_slots; i++) {
         struct mien_peer *p = &c->peers[i];
@@ -28,32 +28,33 @@ void mien_core_grant_slots(struct mien_coordinator *c)
 
         if (!p->used || p->part != MIEN_PART_MEMBER || p->has_slot || p->did || p->uploaded)
             continue;
-        p->upload = mien_calloc(mien_core_packed_bytes(c), 1);
+        p->upload = mien_calloc(mien_round_packed_bytes(c), 1);
         if (p->upload == NULL)
             return; /* another slot's memory comes back */
         p->has_slot = true;
         p->n_upload = 0;
         c->n_slots++;
         memcpy(m.slot.session_id, mien_secagg_sum_session_id(c->groups[p->session].sum), 32);
-        mien_core_send(c, i, &m);
+        mien_round_send(c, i, &m);
     }
 }
 
-void mien_core_input(struct mien_coordinator *c, uint32_t peer,
-                     const struct mien_message_input_chunk *m)
+void mien_round_input(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_input_chunk *m)
 {
     struct mien_peer *p = &c->peers[peer];
-    const uint64_t total = mien_core_packed_bytes(c);
+    const uint64_t total = mien_round_packed_bytes(c);
 
     if (p->part != MIEN_PART_MEMBER || c->phase != MIEN_PHASE_INPUTS)
         return; /* too late: never summed */
-    if (mien_core_group_of(c, peer, m->session_id) == NULL)
+    if (mien_round_group_of(c, peer, m->session_id) == NULL)
         return;
     if (!p->has_slot || p->uploaded || m->total != total || m->offset != p->n_upload ||
         m->data.len > total - p->n_upload || m->data.len == 0) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
-                         "INPUT_CHUNK: no slot, or %" PRIu64 " of %" PRIu64 " expected at %" PRIu64,
-                         m->offset, m->total, p->n_upload);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL,
+                          "INPUT_CHUNK: no slot, or %" PRIu64 " of %" PRIu64
+                          " expected at %" PRIu64,
+                          m->offset, m->total, p->n_upload);
         return;
     }
     memcpy(p->upload + p->n_upload, m->data.data, m->data.len);
@@ -88,7 +89,7 @@ static bool start_inputs(struct mien_coordinator *c)
                 hand_over(c, in, peer);
         }
         if (in->n > 0) {
-            mien_core_start_job(c, MIEN_JOB_INPUTS);
+            mien_round_start_job(c, MIEN_JOB_INPUTS);
             return true;
         }
     }
@@ -107,32 +108,32 @@ static void answer_input(struct mien_coordinator *c, const struct mien_job_input
     p->uploaded = false;
     c->n_slots--;
     if (in->status[i] != MIEN_OK) {
-        mien_core_refuse(c, in->peer[i], MIEN_MESSAGE_ERROR_PROTOCOL, "the masked vector: %s",
-                         mien_status_text(in->status[i]));
+        mien_round_refuse(c, in->peer[i], MIEN_MESSAGE_ERROR_PROTOCOL, "the masked vector: %s",
+                          mien_status_text(in->status[i]));
         return;
     }
     p->did = true;
     memcpy(m.input_ok.session_id, mien_secagg_sum_session_id(c->groups[in->group].sum), 32);
-    mien_core_send(c, in->peer[i], &m);
+    mien_round_send(c, in->peer[i], &m);
 }
 
-void mien_core_free_inputs(struct mien_coordinator *c)
+void mien_round_free_inputs(struct mien_coordinator *c)
 {
     struct mien_job_inputs *in = &c->job.inputs;
 
     for (uint32_t i = 0; i < in->n; i++) {
-        mien_wipe(in->upload[i], mien_core_packed_bytes(c));
+        mien_wipe(in->upload[i], mien_round_packed_bytes(c));
         mien_free(in->upload[i]);
     }
     in->n = 0;
 }
 
-void mien_core_inputs_done(struct mien_coordinator *c)
+void mien_round_inputs_done(struct mien_coordinator *c)
 {
     for (uint32_t i = 0; i < c->job.inputs.n; i++)
         answer_input(c, &c->job.inputs, i);
-    mien_core_free_inputs(c);
-    mien_core_grant_slots(c);
+    mien_round_free_inputs(c);
+    mien_round_grant_slots(c);
 }
 
 static uint32_t count_alive(const struct mien_coordinator *c)
@@ -154,18 +155,18 @@ static void fix_survivors(struct mien_coordinator *c)
         if (group->sum == NULL)
             continue;
         if (mien_secagg_sum_close_inputs(group->sum, group->bitmap, group->root) != MIEN_OK) {
-            mien_core_drop_group(c, g, "too few vectors came");
+            mien_round_drop_group(c, g, "too few vectors came");
             continue;
         }
         group->n_survivors = mien_bitmap_count(group->bitmap, group->session.n);
         if (group->n_survivors < c->config.plan.group_min)
-            mien_core_drop_group(c, g, "fewer survivors than secure_sum.group_min");
+            mien_round_drop_group(c, g, "fewer survivors than secure_sum.group_min");
     }
     c->phase = MIEN_PHASE_FIXING;
-    mien_core_start_job(c, MIEN_JOB_FIX);
+    mien_round_start_job(c, MIEN_JOB_FIX);
 }
 
-void mien_core_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
 {
     bool all = true;
 
@@ -177,16 +178,16 @@ void mien_core_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
     if (start_inputs(c))
         return;
     if (!all && now_ms < c->deadline_ms) {
-        mien_core_grant_slots(c); /* those of devices that left are free again */
+        mien_round_grant_slots(c); /* those of devices that left are free again */
         return;
     }
     if (count_alive(c) == 0)
-        mien_core_abandon(c, "no session is left");
+        mien_round_abandon(c, "no session is left");
     else
         fix_survivors(c);
 }
 
-void mien_core_fixed(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_fixed(struct mien_coordinator *c, uint64_t now_ms)
 {
     uint32_t n_survivors = 0;
 
@@ -195,10 +196,10 @@ void mien_core_fixed(struct mien_coordinator *c, uint64_t now_ms)
         n_survivors += c->groups[g].sum != NULL ? c->groups[g].n_survivors : 0;
     c->counts.survived = n_survivors;
     if (n_survivors < c->config.plan.min_reports) {
-        mien_core_abandon(c, "%u vectors came, %u are needed", n_survivors,
-                          c->config.plan.min_reports);
+        mien_round_abandon(c, "%u vectors came, %u are needed", n_survivors,
+                           c->config.plan.min_reports);
         return;
     }
     c->phase = MIEN_PHASE_RESERVING;
-    mien_core_start_job(c, MIEN_JOB_RESERVE);
+    mien_round_start_job(c, MIEN_JOB_RESERVE);
 }

@@ -140,64 +140,65 @@ struct mien_coordinator {
 };
 
 /* coordinator.c */
-void mien_core_log(struct mien_coordinator *c, enum mien_log_level level, const char *fmt, ...)
+void mien_round_log(struct mien_coordinator *c, enum mien_log_level level, const char *fmt, ...)
     MIEN_PRINTF(3, 4);
-void mien_core_send(struct mien_coordinator *c, uint32_t peer, const struct mien_message *message);
-void mien_core_come_back(struct mien_coordinator *c, uint32_t peer,
-                         enum mien_message_reason reason);
+void mien_round_send(struct mien_coordinator *c, uint32_t peer, const struct mien_message *message);
+void mien_round_come_back(struct mien_coordinator *c, uint32_t peer,
+                          enum mien_message_reason reason);
 /* Answers with ERROR and closes. */
-void mien_core_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_message_error_code code,
-                      const char *fmt, ...) MIEN_PRINTF(4, 5);
-void mien_core_start_job(struct mien_coordinator *c, enum mien_job_kind kind);
+void mien_round_refuse(struct mien_coordinator *c, uint32_t peer, enum mien_message_error_code code,
+                       const char *fmt, ...) MIEN_PRINTF(4, 5);
+void mien_round_start_job(struct mien_coordinator *c, enum mien_job_kind kind);
 /* Ends the round without a release: what is durable is said to the ledger by a job. */
-void mien_core_abandon(struct mien_coordinator *c, const char *fmt, ...) MIEN_PRINTF(2, 3);
+void mien_round_abandon(struct mien_coordinator *c, const char *fmt, ...) MIEN_PRINTF(2, 3);
 /* Forgets a round's sessions, uploads and keys; devices that were in it are idle. */
-void mien_core_end_round(struct mien_coordinator *c);
+void mien_round_end_round(struct mien_coordinator *c);
 /* The device leaves the round. */
-void mien_core_drop_part(struct mien_coordinator *c, uint32_t peer);
-uint64_t mien_core_packed_bytes(const struct mien_coordinator *c);
+void mien_round_drop_part(struct mien_coordinator *c, uint32_t peer);
+uint64_t mien_round_packed_bytes(const struct mien_coordinator *c);
 
 /* collect.c */
-void mien_core_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);
-void mien_core_try_open(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_opened(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_ready(struct mien_coordinator *c, uint32_t peer, const struct mien_message_ready *m);
-void mien_core_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m);
-void mien_core_collect(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);
+void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_ready(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_ready *m);
+void mien_round_get(struct mien_coordinator *c, uint32_t peer, const struct mien_message_get *m);
+void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms);
 
 /* groups.c: sessions up to the masked vectors */
-void mien_core_form_groups(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m);
-void mien_core_shares(struct mien_coordinator *c, uint32_t peer,
-                      const struct mien_message_shares *m);
-void mien_core_step_groups(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m);
+void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
+                       const struct mien_message_shares *m);
+void mien_round_step_groups(struct mien_coordinator *c, uint64_t now_ms);
 /* The group of a member, when the session id is its; NULL (and refused) otherwise. */
-struct mien_group *mien_core_group_of(struct mien_coordinator *c, uint32_t peer,
-                                      const uint8_t session_id[32]);
-void mien_core_drop_group(struct mien_coordinator *c, uint32_t group, const char *why);
+struct mien_group *mien_round_group_of(struct mien_coordinator *c, uint32_t peer,
+                                       const uint8_t session_id[32]);
+void mien_round_drop_group(struct mien_coordinator *c, uint32_t group, const char *why);
 
 /* inputs.c: upload slots, masked vectors, survivors */
-void mien_core_begin_inputs(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_grant_slots(struct mien_coordinator *c);
-void mien_core_input(struct mien_coordinator *c, uint32_t peer,
-                     const struct mien_message_input_chunk *m);
-void mien_core_step_inputs(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_inputs_done(struct mien_coordinator *c);
-void mien_core_free_inputs(struct mien_coordinator *c);
-void mien_core_fixed(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_begin_inputs(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_grant_slots(struct mien_coordinator *c);
+void mien_round_input(struct mien_coordinator *c, uint32_t peer,
+                      const struct mien_message_input_chunk *m);
+void mien_round_step_inputs(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_inputs_done(struct mien_coordinator *c);
+void mien_round_free_inputs(struct mien_coordinator *c);
+void mien_round_fixed(struct mien_coordinator *c, uint64_t now_ms);
 
 /* release.c: reserve, reveals, release */
-void mien_core_reserved(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_reveal(struct mien_coordinator *c, uint32_t peer,
-                      const struct mien_message_reveal *m);
-void mien_core_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
-void mien_core_released(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_reserved(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
+                       const struct mien_message_reveal *m);
+void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_released(struct mien_coordinator *c, uint64_t now_ms);
 
 /* apply.c: RELEASE's work, and the state between releases */
-MIEN_CHECK enum mien_status mien_core_state_new(struct mien_coordinator *c,
-                                                struct mien_release_state *state);
-void mien_core_state_free(struct mien_coordinator *c, struct mien_release_state *state);
-MIEN_CHECK enum mien_status mien_core_state_load(struct mien_coordinator *c);
-void mien_core_run_release(struct mien_coordinator *c, struct mien_job *job);
+MIEN_CHECK enum mien_status mien_round_state_new(struct mien_coordinator *c,
+                                                 struct mien_release_state *state);
+void mien_round_state_free(struct mien_coordinator *c, struct mien_release_state *state);
+MIEN_CHECK enum mien_status mien_round_state_load(struct mien_coordinator *c);
+void mien_round_run_release(struct mien_coordinator *c, struct mien_job *job);
 
 #endif

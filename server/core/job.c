@@ -11,7 +11,7 @@ static enum mien_status run_inputs(struct mien_coordinator *c, struct mien_job *
 {
     const struct mien_ledger *ledger = &c->config.ledger;
     const struct mien_group *g = &c->groups[job->inputs.group];
-    const uint64_t n_bytes = mien_core_packed_bytes(c);
+    const uint64_t n_bytes = mien_round_packed_bytes(c);
     struct mien_ledger_input rows[MIEN_SECAGG_MAX_MEMBERS];
     enum mien_status status = MIEN_OK;
 
@@ -85,7 +85,7 @@ void mien_job_run(struct mien_job *job)
         job->status = run_reserve(c, job);
         break;
     case MIEN_JOB_RELEASE:
-        mien_core_run_release(c, job);
+        mien_round_run_release(c, job);
         break;
     case MIEN_JOB_ABANDON:
         job->status = ledger->abandon(ledger->self, c->round, job->reason, &job->err);

@@ -20,25 +20,25 @@ static void ask_for_reveals(struct mien_coordinator *c, struct mien_group *g)
         if (peer == UINT32_MAX)
             continue;
         if (!mien_bitmap_has(g->bitmap, i)) {
-            mien_core_drop_part(c, peer);
-            mien_core_come_back(c, peer, MIEN_MESSAGE_DROPPED);
+            mien_round_drop_part(c, peer);
+            mien_round_come_back(c, peer, MIEN_MESSAGE_DROPPED);
             continue;
         }
         c->peers[peer].survivor = true;
         c->peers[peer].did = false;
         c->peers[peer].next_part = 0;
-        mien_core_send(c, peer, &m);
+        mien_round_send(c, peer, &m);
     }
 }
 
-void mien_core_reserved(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_reserved(struct mien_coordinator *c, uint64_t now_ms)
 {
     c->budget = c->job.budget;
     if (c->job.status == MIEN_EPOLICY) {
         c->exhausted = true;
-        mien_core_log(c, MIEN_ERROR, "budget.refused round=%" PRIu64 " why=\"%s\"", c->round.round,
-                      mien_err_text(&c->job.err, c->job.status));
-        mien_core_abandon(c, "%.140s", mien_err_text(&c->job.err, c->job.status));
+        mien_round_log(c, MIEN_ERROR, "budget.refused round=%" PRIu64 " why=\"%s\"", c->round.round,
+                       mien_err_text(&c->job.err, c->job.status));
+        mien_round_abandon(c, "%.140s", mien_err_text(&c->job.err, c->job.status));
         return;
     }
     c->phase = MIEN_PHASE_REVEALS;
@@ -49,18 +49,18 @@ void mien_core_reserved(struct mien_coordinator *c, uint64_t now_ms)
     }
 }
 
-void mien_core_reveal(struct mien_coordinator *c, uint32_t peer,
-                      const struct mien_message_reveal *m)
+void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
+                       const struct mien_message_reveal *m)
 {
     if (c->phase != MIEN_PHASE_REVEALS)
         return; /* enough have come without it */
-    struct mien_group *g = mien_core_group_of(c, peer, m->session_id);
+    struct mien_group *g = mien_round_group_of(c, peer, m->session_id);
     struct mien_peer *p = &c->peers[peer];
     if (g == NULL)
         return;
     if (m->part != p->next_part || p->did) {
-        mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL: part %u, expected %u",
-                         m->part, p->next_part);
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL: part %u, expected %u",
+                          m->part, p->next_part);
         return;
     }
     p->next_part++;
@@ -71,15 +71,15 @@ void mien_core_reveal(struct mien_coordinator *c, uint32_t peer,
                                    (struct mien_span){e->share, e->len});
 
         if (status != MIEN_OK) {
-            mien_core_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL for member %u: %s",
-                             e->index, mien_status_text(status));
+            mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "REVEAL for member %u: %s",
+                              e->index, mien_status_text(status));
             return;
         }
     }
     p->did = m->part + 1 == m->n_parts;
 }
 
-void mien_core_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
 {
     bool all = true;
     bool any = false;
@@ -99,21 +99,21 @@ void mien_core_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
         if (mien_secagg_sum_ready(group->sum))
             any = true;
         else
-            mien_core_drop_group(c, g, "too few revealed shares: left out for good");
+            mien_round_drop_group(c, g, "too few revealed shares: left out for good");
     }
     if (!any) {
-        mien_core_abandon(c, "no session could be unmasked; the charge stays");
+        mien_round_abandon(c, "no session could be unmasked; the charge stays");
         return;
     }
     c->phase = MIEN_PHASE_RELEASING;
-    mien_core_start_job(c, MIEN_JOB_RELEASE);
+    mien_round_start_job(c, MIEN_JOB_RELEASE);
 }
 
-void mien_core_released(struct mien_coordinator *c, uint64_t now_ms)
+void mien_round_released(struct mien_coordinator *c, uint64_t now_ms)
 {
     if (!c->job.any_session) {
-        mien_core_abandon(c, "no session could be unmasked (%s); the charge stays",
-                          mien_status_text(c->job.status));
+        mien_round_abandon(c, "no session could be unmasked (%s); the charge stays",
+                           mien_status_text(c->job.status));
         return;
     }
     struct mien_release_state served = c->model;
@@ -122,9 +122,9 @@ void mien_core_released(struct mien_coordinator *c, uint64_t now_ms)
     c->version = c->job.version;
     memcpy(c->metrics, c->job.metrics, sizeof(c->metrics));
     c->n_released++;
-    mien_core_log(c, MIEN_INFO,
-                  "round.released round=%" PRIu64 " version=%" PRIu64
-                  " n_survived=%u epsilon=%.4g epsilon_witness=%.4g ms=%" PRIu64,
-                  c->round.round, c->version, c->counts.survived, c->budget.after.epsilon,
-                  c->budget.after.epsilon_witness, now_ms - c->started_ms);
+    mien_round_log(c, MIEN_INFO,
+                   "round.released round=%" PRIu64 " version=%" PRIu64
+                   " n_survived=%u epsilon=%.4g epsilon_witness=%.4g ms=%" PRIu64,
+                   c->round.round, c->version, c->counts.survived, c->budget.after.epsilon,
+                   c->budget.after.epsilon_witness, now_ms - c->started_ms);
 }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/mem.h"
+#include "tests/sim/sim.h"
+
+#include <math.h>
+#include <string.h>
+
+void sim_ledger_init(struct sim_ledger *ledger, const struct mien_plan *plan)
+{
+    *ledger = (struct sim_ledger){.plan = plan, .round = {1, 1}, .at = {.epoch = 1, .seq = 1}};
+}
+
+void sim_ledger_fini(struct sim_ledger *ledger)
+{
+    mien_free(ledger->survivors);
+    ledger->survivors = NULL;
+}
+
+static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n)
+{
+    const bool sampled = ledger->plan->rate < 1.0;
+
+    return (struct mien_dp_event){.sampling = sampled ? MIEN_SAMPLING_POISSON : MIEN_SAMPLING_NONE,
+                                  .rate = ledger->plan->rate,
+                                  .noise = ledger->plan->noise_multiplier,
+                                  .count = n};
+}
+
+double sim_ledger_epsilon(const struct sim_ledger *ledger)
+{
+    const struct mien_dp_event event = event_of(ledger, ledger->n_charged);
+    struct mien_dp_cost cost;
+
+    if (ledger->n_charged == 0)
+        return 0.0;
+    if (mien_dp_account(&event, 1, ledger->plan->delta, &cost, NULL) != MIEN_OK)
+        return INFINITY;
+    return cost.epsilon;
+}
+
+static void step(struct sim_ledger *ledger, bool in_order)
+{
+    ledger->n_broken += !in_order;
+    ledger->at.seq++;
+    memcpy(ledger->at.head, &ledger->at.seq, sizeof(ledger->at.seq));
+}
+
+static struct mien_ledger_round next(void *self)
+{
+    const struct sim_ledger *ledger = self;
+
+    return ledger->round;
+}
+
+static struct mien_ledger_mark mark(void *self)
+{
+    const struct sim_ledger *ledger = self;
+
+    return ledger->at;
+}
+
+static enum mien_status round_open(void *self, struct mien_ledger_round round,
+                                   const uint8_t coins[32], struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)coins;
+    (void)err;
+    step(ledger, !ledger->opened && round.round == ledger->round.round);
+    ledger->opened = true;
+    ledger->reserved = false;
+    ledger->n_survivors = 0;
+    return MIEN_OK;
+}
+
+static enum mien_status put_inputs(void *self, struct mien_ledger_round round, uint32_t session,
+                                   const struct mien_ledger_input *inputs, size_t n,
+                                   struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)session;
+    (void)inputs;
+    (void)err;
+    ledger->n_broken += !ledger->opened || ledger->reserved || n == 0;
+    return MIEN_OK;
+}
+
+static enum mien_status put_survivors(void *self, struct mien_ledger_round round, uint32_t session,
+                                      const uint8_t *units, size_t n, struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)session;
+    (void)err;
+    uint8_t *grown = mien_reallocarray(ledger->survivors, ledger->n_survivors + n, 32);
+    if (grown == NULL)
+        return MIEN_ENOMEM;
+    ledger->survivors = grown;
+    /* No unit survives twice. */
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < ledger->n_survivors; j++)
+            ledger->n_broken += memcmp(grown + 32 * j, units + 32 * i, 32) == 0;
+        memcpy(grown + 32 * ledger->n_survivors++, units + 32 * i, 32);
+    }
+    ledger->n_broken += !ledger->opened || ledger->reserved;
+    return MIEN_OK;
+}
+
+static enum mien_status drop_session(void *self, struct mien_ledger_round round, uint32_t session,
+                                     struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)session;
+    (void)err;
+    ledger->n_broken += !ledger->opened || ledger->reserved;
+    return MIEN_OK;
+}
+
+static enum mien_status reserve(void *self, struct mien_ledger_round round,
+                                struct mien_budget_answer *answer, struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+    const double cap = ledger->plan->epsilon_cap;
+    const struct mien_budget budget = {cap > 0.0 ? cap : INFINITY, ledger->plan->delta};
+    const struct mien_dp_event spent = event_of(ledger, ledger->n_charged);
+    const struct mien_dp_event one = event_of(ledger, 1);
+
+    (void)round;
+    step(ledger, ledger->opened && !ledger->reserved && ledger->n_survivors > 0);
+    enum mien_status status =
+        mien_budget_check(&budget, &spent, ledger->n_charged > 0 ? 1 : 0, &one, answer, err);
+    if (status == MIEN_OK && !answer->allowed)
+        return mien_err_set(err, MIEN_EPOLICY, "epsilon would be %.4g, over the cap of %.4g",
+                            answer->after.epsilon, cap);
+    ledger->reserved = status == MIEN_OK;
+    ledger->n_charged += status == MIEN_OK;
+    return status;
+}
+
+static enum mien_status publish(void *self, struct mien_ledger_round round,
+                                const struct mien_ledger_release *release, uint64_t *version,
+                                struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)release;
+    (void)err;
+    step(ledger, ledger->opened && ledger->reserved);
+    ledger->opened = false;
+    ledger->round.round++;
+    ledger->round.attempt = 1;
+    *version = ++ledger->version;
+    return MIEN_OK;
+}
+
+static enum mien_status abandon(void *self, struct mien_ledger_round round, const char *reason,
+                                struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)reason;
+    (void)err;
+    step(ledger, ledger->opened);
+    ledger->opened = false;
+    if (ledger->reserved) {
+        ledger->round.round++;
+        ledger->round.attempt = 1;
+    } else {
+        ledger->round.attempt++;
+    }
+    return MIEN_OK;
+}
+
+static enum mien_status put_counts(void *self, struct mien_ledger_round round,
+                                   const struct mien_ledger_counts *counts, struct mien_err *err)
+{
+    (void)self;
+    (void)round;
+    (void)counts;
+    (void)err;
+    return MIEN_OK;
+}
+
+struct mien_ledger sim_ledger_table(struct sim_ledger *ledger)
+{
+    return (struct mien_ledger){
+        .self = ledger,
+        .next = next,
+        .mark = mark,
+        .round_open = round_open,
+        .put_inputs = put_inputs,
+        .put_survivors = put_survivors,
+        .drop_session = drop_session,
+        .reserve = reserve,
+        .publish = publish,
+        .abandon = abandon,
+        .put_counts = put_counts,
+    };
+}

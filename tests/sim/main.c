@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mien-sim: thousands of devices in one process. */
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/nn/model_file.h"
+#include "common/plan/keys.h"
+#include "server/tools/grid.h"
+#include "server/tools/model_io.h"
+#include "server/tools/options.h"
+#include "tests/sim/sim.h"
+
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct arguments {
+    const char *preset;
+    const char *transport;
+    const char *out;
+    struct mien_option_list settings;
+    bool json;
+    struct sim_options options;
+};
+
+static enum mien_status set_keys(struct arguments *a, struct mien_err *err)
+{
+    for (size_t i = 0; i < a->settings.n; i++) {
+        const char *pair = a->settings.values[i];
+        const char *equals = strchr(pair, '=');
+        char key[64];
+
+        if (equals == NULL || (size_t)(equals - pair) >= sizeof(key))
+            return mien_err_set(err, MIEN_EPARSE, "--set %s: expected section.key=value", pair);
+        memcpy(key, pair, (size_t)(equals - pair));
+        key[equals - pair] = '\0';
+        if (strcmp(key, "secure_sum.simulate") == 0) {
+            a->options.secure_sum = strcmp(equals + 1, "false") != 0;
+            continue;
+        }
+        enum mien_status status = mien_plan_set(&a->options.plan, key, equals + 1, err);
+        if (status != MIEN_OK)
+            return status;
+    }
+    return mien_plan_validate(&a->options.plan, err);
+}
+
+static enum mien_status check(struct arguments *a, struct mien_err *err)
+{
+    const struct sim_options *o = &a->options;
+
+    if (strcmp(a->transport, "memory") != 0)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "--transport: only memory here; deploy/demo.sh runs real processes "
+                            "over TLS");
+    if (o->n_devices < 2 || o->n_devices > 1000000)
+        return mien_err_set(err, MIEN_ELIMIT, "--devices: expected 2 to 1000000");
+    if (o->n_rounds == 0)
+        return mien_err_set(err, MIEN_ELIMIT, "--rounds: expected at least 1");
+    if (o->n_threads == 0 || o->n_threads > 64)
+        return mien_err_set(err, MIEN_ELIMIT, "--threads: expected 1 to 64");
+    if (!(o->drop >= 0.0 && o->drop <= 1.0) || !(o->lie >= 0.0 && o->lie <= 1.0))
+        return mien_err_set(err, MIEN_ELIMIT, "--drop, --lie: expected 0 to 1");
+    return MIEN_OK;
+}
+
+static enum mien_status write_model(const struct arguments *a, const struct sim_result *result,
+                                    char path[PATH_MAX], struct mien_err *err)
+{
+    struct mien_tool_model model = {
+        .plan = a->options.plan, .values = result->values, .average = result->average};
+    char grid[PATH_MAX];
+    enum mien_status status = mien_layout_init(&model.layout, &model.plan, err);
+
+    if (status == MIEN_OK)
+        status = mien_dir_make(a->out, 0755, err);
+    if (status == MIEN_OK)
+        status = mien_path_join(a->out, "model.safetensors", path, PATH_MAX);
+    if (status == MIEN_OK)
+        status = mien_path_join(a->out, "grid.png", grid, sizeof(grid));
+    if (status == MIEN_OK)
+        status = mien_tool_model_write(&model, path, err);
+    if (status == MIEN_OK)
+        status = mien_tool_grid(&model, 1, grid, err);
+    return status;
+}
+
+static void print_lines(const struct arguments *a, const struct sim_result *r)
+{
+    for (size_t i = 0; i < r->n_rounds; i++) {
+        const struct sim_round *round = &r->rounds[i];
+
+        (void)printf("round %zu  drawn %u  reported %u  survived %u  %s  %.2f s%s\n", i + 1,
+                     round->drawn, round->reported, round->survived,
+                     round->released ? "released" : "abandoned", round->seconds,
+                     !round->checked    ? ""
+                     : round->sum_exact ? "  sum exact"
+                                        : "  SUM WRONG");
+    }
+    (void)printf("epsilon %.4g at delta %g; %.1f devices a second; simulated, not private%s\n",
+                 r->epsilon, a->options.plan.delta, (double)r->n_trained / fmax(r->seconds, 1e-9),
+                 a->options.secure_sum ? "" : "; the secure sum was replaced by a plain one");
+}
+
+static bool add_round(cJSON *rounds, const struct sim_round *round)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    if (o == NULL || !cJSON_AddItemToArray(rounds, o))
+        return false;
+    const bool sum = round->checked
+                         ? cJSON_AddBoolToObject(o, "sum_exact", round->sum_exact) != NULL
+                         : cJSON_AddNullToObject(o, "sum_exact") != NULL;
+    return sum && cJSON_AddNumberToObject(o, "drawn", round->drawn) != NULL &&
+           cJSON_AddNumberToObject(o, "reported", round->reported) != NULL &&
+           cJSON_AddNumberToObject(o, "survived", round->survived) != NULL &&
+           cJSON_AddBoolToObject(o, "released", round->released) != NULL &&
+           cJSON_AddNumberToObject(o, "seconds", round->seconds) != NULL;
+}
+
+static enum mien_status print_json(const struct arguments *a, const struct sim_result *r,
+                                   const char *model)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON *rounds = o == NULL ? NULL : cJSON_AddArrayToObject(o, "rounds");
+    bool ok = rounds != NULL;
+
+    for (size_t i = 0; i < r->n_rounds && ok; i++)
+        ok = add_round(rounds, &r->rounds[i]);
+    ok = ok &&
+         (isfinite(r->epsilon) ? cJSON_AddNumberToObject(o, "epsilon", r->epsilon)
+                               : cJSON_AddNullToObject(o, "epsilon")) != NULL &&
+         cJSON_AddNumberToObject(o, "delta", a->options.plan.delta) != NULL &&
+         cJSON_AddStringToObject(o, "model", model) != NULL &&
+         cJSON_AddBoolToObject(o, "secure_sum", a->options.secure_sum) != NULL &&
+         cJSON_AddNumberToObject(o, "devices_per_second",
+                                 (double)r->n_trained / fmax(r->seconds, 1e-9)) != NULL &&
+         cJSON_AddStringToObject(o, "note", "simulated, not private") != NULL;
+    char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
+    if (text != NULL)
+        (void)puts(text);
+    cJSON_free(text);
+    cJSON_Delete(o);
+    return text == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
+
+static enum mien_status run(struct arguments *a, struct mien_err *err)
+{
+    struct sim_faces *faces = NULL;
+    struct sim_result result = {0};
+    char model[PATH_MAX] = "";
+    enum mien_status status = mien_plan_preset(a->preset, &a->options.plan, err);
+
+    if (status == MIEN_OK)
+        status = set_keys(a, err);
+    if (status == MIEN_OK)
+        status = check(a, err);
+    if (status == MIEN_OK)
+        status = sim_faces_open(&a->options, &faces, err);
+    if (status == MIEN_OK)
+        status = a->options.secure_sum ? sim_run(&a->options, faces, &result, err)
+                                       : sim_run_plain(&a->options, faces, &result, err);
+    if (status == MIEN_OK && a->out != NULL)
+        status = write_model(a, &result, model, err);
+    if (status == MIEN_OK && a->json)
+        status = print_json(a, &result, model);
+    else if (status == MIEN_OK)
+        print_lines(a, &result);
+    for (size_t i = 0; i < result.n_rounds && status == MIEN_OK; i++) {
+        if (result.rounds[i].checked && !result.rounds[i].sum_exact)
+            status = mien_err_set(err, MIEN_ECORRUPT, "a released sum is not the survivors' sum");
+    }
+    sim_result_fini(&result);
+    sim_faces_free(faces);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {.preset = "faces32",
+                          .transport = "memory",
+                          .options = {.faces = "procedural",
+                                      .n_devices = 40,
+                                      .n_rounds = 3,
+                                      .seed = 1,
+                                      .n_threads = 2,
+                                      .secure_sum = true}};
+    const struct mien_option options[] = {
+        {"--preset", MIEN_OPTION_TEXT, &a.preset, "P", "the plan to start from (default faces32)"},
+        {"--set", MIEN_OPTION_LIST, &a.settings, "K=V",
+         "a key of the plan; secure_sum.simulate=false computes only"},
+        {"--devices", MIEN_OPTION_NUMBER, &a.options.n_devices, "N", "devices (default 40)"},
+        {"--rounds", MIEN_OPTION_NUMBER, &a.options.n_rounds, "R", "released rounds (default 3)"},
+        {"--faces", MIEN_OPTION_TEXT, &a.options.faces, "FDIR",
+         "a folder of folders, or procedural (default)"},
+        {"--init", MIEN_OPTION_TEXT, &a.options.init, "MODEL", "a model to start from"},
+        {"--transport", MIEN_OPTION_TEXT, &a.transport, "T", "memory (default)"},
+        {"--drop", MIEN_OPTION_REAL, &a.options.drop, "SHARE",
+         "of assigned devices that leave in a round (default 0)"},
+        {"--lie", MIEN_OPTION_REAL, &a.options.lie, "SHARE",
+         "of devices that damage their messages (default 0)"},
+        {"--seed", MIEN_OPTION_NUMBER, &a.options.seed, "S", "the same seed, the same run (1)"},
+        {"--threads", MIEN_OPTION_NUMBER, &a.options.n_threads, "T", "for training (default 2)"},
+        {"--check", MIEN_OPTION_FLAG, &a.options.check, NULL,
+         "keep all vectors and compare released sums (noise 0 only)"},
+        {"--out", MIEN_OPTION_TEXT, &a.out, "ODIR", "where model and grid go"},
+        {"--json", MIEN_OPTION_FLAG, &a.json, NULL, "one JSON object"},
+    };
+    const struct mien_command command = {
+        .name = "mien-sim",
+        .synopsis = "[--preset P] [--set K=V]... --devices N --rounds R [--faces FDIR|procedural]",
+        .about = "Runs a fleet of real device cores against the real coordinator core in one "
+                 "process, under virtual time. Results are simulated, not private.",
+        .options = options,
+        .n_options = sizeof(options) / sizeof(options[0]),
+    };
+    const char *operands[1];
+    struct mien_err err = {0};
+    bool done = false;
+    enum mien_status status = mien_options_parse(&command, argc, argv, operands, &done, &err);
+
+    if (status == MIEN_OK && !done)
+        status = run(&a, &err);
+    return mien_command_end(&command, status, &err);
+}

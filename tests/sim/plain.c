@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Compute only: coins, local training, a plain sum of the quantised vectors, noise, and what the
+ * coordinator does with them. No messages and no secure sum. */
+#include "client/train.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/progress.h"
+#include "common/dp/noise.h"
+#include "common/nn/gtrainer.h"
+#include "common/secagg/quantise.h"
+#include "common/wire/vector.h"
+#include "tests/sim/sim.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+struct plain {
+    const struct sim_options *options;
+    struct sim_faces *faces;
+    struct mien_layout layout;
+    struct mien_secagg_params params;
+    struct mien_rng_seeded *seeded;
+    struct mien_noise *noise;
+    struct mien_gtrainer *gtrainer;
+    struct mien_moments moments;
+    float *values;
+    float *average;
+    uint8_t *bytes; /* [4 n_values] the model as devices get it */
+    bool *drawn;    /* [n_devices] */
+    int64_t *total; /* [dim] */
+    uint64_t round;
+};
+
+struct worker {
+    const struct plain *plain;
+    struct mien_client_train *train;
+    int64_t *sum; /* [dim] */
+    int32_t *vector;
+    uint64_t first;
+    uint64_t step;
+    enum mien_status status;
+};
+
+static enum mien_status train_one(struct worker *worker, uint64_t device)
+{
+    const struct plain *p = worker->plain;
+    struct sim_slot slot = {p->faces, device};
+    const struct mien_client_examples examples = sim_faces_examples(&slot);
+    struct mien_rng_seeded *seeded = NULL;
+    enum mien_client_note note;
+    bool done = false;
+    enum mien_status status = mien_rng_seeded_new(
+        p->options->seed, (p->round + 2) * UINT64_C(100000000) + device, &seeded);
+
+    if (status != MIEN_OK)
+        return status;
+    struct mien_rng rng = mien_rng_seeded_handle(seeded);
+    status = mien_client_train_start(
+        worker->train, (struct mien_span){p->bytes, 4 * p->layout.n_values}, &examples, &rng);
+    while (status == MIEN_OK && !done)
+        status = mien_client_train_step(worker->train, &done);
+    if (status == MIEN_OK)
+        status = mien_client_train_take(worker->train, &p->params, &rng, worker->vector, &note);
+    for (uint32_t j = 0; status == MIEN_OK && j < p->params.dim; j++)
+        worker->sum[j] += worker->vector[j];
+    mien_rng_seeded_free(seeded);
+    return status;
+}
+
+static void *work(void *self) /* worker thread */
+{
+    struct worker *worker = self;
+
+    for (uint64_t i = worker->first;
+         i < worker->plain->options->n_devices && worker->status == MIEN_OK; i += worker->step) {
+        if (worker->plain->drawn[i])
+            worker->status = train_one(worker, i);
+    }
+    return NULL;
+}
+
+static enum mien_status train_all(struct plain *p, struct worker *workers)
+{
+    pthread_t threads[64];
+    const uint64_t n = p->options->n_threads;
+    enum mien_status status = MIEN_OK;
+
+    for (uint64_t t = 0; t < n; t++) {
+        memset(workers[t].sum, 0, p->params.dim * sizeof(int64_t));
+        if (t + 1 < n && pthread_create(&threads[t], NULL, work, &workers[t]) != 0)
+            return MIEN_ENOMEM;
+    }
+    (void)work(&workers[n - 1]);
+    for (uint64_t t = 0; t < n; t++) {
+        if (t + 1 < n)
+            (void)pthread_join(threads[t], NULL);
+        if (workers[t].status != MIEN_OK)
+            status = workers[t].status;
+        /* Integers: the order of the threads does not matter. */
+        for (uint32_t j = 0; j < p->params.dim; j++)
+            p->total[j] += workers[t].sum[j];
+    }
+    return status;
+}
+
+static enum mien_status apply(struct plain *p)
+{
+    const struct mien_plan *plan = &p->options->plan;
+    float metrics[MIEN_N_METRICS];
+    float *update = mien_calloc(p->params.n_update, sizeof(*update));
+    enum mien_status status = MIEN_OK;
+
+    if (update == NULL)
+        return MIEN_ENOMEM;
+    mien_dequantise(&p->params, p->total, plan->cohort, update, metrics);
+    for (uint32_t j = 0; j < p->params.n_update; j++)
+        p->values[j] += (float)plan->server_rate * update[j];
+    mien_free(update);
+    if (p->gtrainer != NULL)
+        status = mien_gtrainer_run(p->gtrainer, p->values, &p->moments, p->seeded);
+    mien_ema_step(p->average, p->values + p->layout.n_d, p->layout.n_values - p->layout.n_d,
+                  plan->ema);
+    mien_model_to_bytes(p->values, p->layout.n_values, p->bytes);
+    return status;
+}
+
+static enum mien_status one_round(struct plain *p, struct worker *workers, struct sim_round *out)
+{
+    struct mien_rng rng = mien_rng_seeded_handle(p->seeded);
+    const double started = (double)mien_clock_ms();
+    enum mien_status status = MIEN_OK;
+
+    *out = (struct sim_round){.released = true};
+    for (uint64_t i = 0; i < p->options->n_devices; i++) {
+        p->drawn[i] = (double)mien_rng_seeded_uniform(p->seeded) < p->options->plan.rate;
+        out->drawn += p->drawn[i];
+    }
+    memset(p->total, 0, p->params.dim * sizeof(*p->total));
+    if (p->noise != NULL)
+        status = mien_noise_draw(p->noise, &rng, p->total, p->params.dim);
+    if (status == MIEN_OK)
+        status = train_all(p, workers);
+    if (status == MIEN_OK)
+        status = apply(p);
+    out->reported = out->drawn;
+    out->survived = out->drawn;
+    out->seconds = ((double)mien_clock_ms() - started) / 1000.0;
+    return status;
+}
+
+static enum mien_status set_up(struct plain *p, struct worker *workers, struct mien_err *err)
+{
+    const struct sim_options *o = p->options;
+    enum mien_status status = mien_layout_init(&p->layout, &o->plan, err);
+    const bool on_coordinator = o->plan.train_on_device == MIEN_TRAIN_DISCRIMINATOR;
+
+    if (status == MIEN_OK)
+        status = mien_secagg_params_of_plan(&o->plan, &p->params, err);
+    if (status == MIEN_OK)
+        status = mien_rng_seeded_new(o->seed, 1, &p->seeded);
+    if (status == MIEN_OK)
+        status = sim_start_values(o, &p->values, &p->average, err);
+    const double sigma = ceil(o->plan.noise_multiplier * (double)p->params.bound);
+    if (status == MIEN_OK && sigma > 0.0)
+        status = mien_noise_new((uint64_t)sigma, &p->noise);
+    if (status == MIEN_OK && on_coordinator)
+        status = mien_gtrainer_new(&o->plan, &p->gtrainer);
+    if (status != MIEN_OK)
+        return status;
+    p->moments.first = mien_calloc(p->layout.n_values, sizeof(float));
+    p->moments.second = mien_calloc(p->layout.n_values, sizeof(float));
+    p->bytes = mien_calloc(p->layout.n_values, 4);
+    p->drawn = mien_calloc(o->n_devices, sizeof(*p->drawn));
+    p->total = mien_calloc(p->params.dim, sizeof(*p->total));
+    if (p->moments.first == NULL || p->moments.second == NULL || p->bytes == NULL ||
+        p->drawn == NULL || p->total == NULL)
+        return MIEN_ENOMEM;
+    mien_model_to_bytes(p->values, p->layout.n_values, p->bytes);
+    for (uint64_t t = 0; t < o->n_threads && status == MIEN_OK; t++) {
+        workers[t] = (struct worker){.plain = p, .first = t, .step = o->n_threads};
+        workers[t].sum = mien_calloc(p->params.dim, sizeof(int64_t));
+        workers[t].vector = mien_calloc(p->params.dim, sizeof(int32_t));
+        status = workers[t].sum == NULL || workers[t].vector == NULL
+                     ? MIEN_ENOMEM
+                     : mien_client_train_new(&o->plan, &workers[t].train);
+    }
+    return status;
+}
+
+static void tear_down(struct plain *p, struct worker *workers)
+{
+    for (uint64_t t = 0; t < p->options->n_threads; t++) {
+        mien_client_train_free(workers[t].train);
+        mien_free(workers[t].sum);
+        mien_free(workers[t].vector);
+    }
+    mien_gtrainer_free(p->gtrainer);
+    mien_noise_free(p->noise);
+    mien_rng_seeded_free(p->seeded);
+    mien_free(p->moments.first);
+    mien_free(p->moments.second);
+    mien_free(p->bytes);
+    mien_free(p->drawn);
+    mien_free(p->total);
+    mien_free(p->values);
+    mien_free(p->average);
+}
+
+enum mien_status sim_run_plain(const struct sim_options *options, struct sim_faces *faces,
+                               struct sim_result *out, struct mien_err *err)
+{
+    struct plain p = {.options = options, .faces = faces};
+    struct worker workers[64] = {{0}};
+    struct sim_ledger ledger;
+    struct mien_progress progress;
+    enum mien_status status = set_up(&p, workers, err);
+
+    sim_ledger_init(&ledger, &options->plan);
+    mien_progress_init(&progress, "rounds");
+    out->rounds = mien_calloc(options->n_rounds, sizeof(*out->rounds));
+    if (status == MIEN_OK && out->rounds == NULL)
+        status = MIEN_ENOMEM;
+    for (p.round = 0; p.round < options->n_rounds && status == MIEN_OK; p.round++) {
+        status = one_round(&p, workers, &out->rounds[p.round]);
+        out->seconds += out->rounds[p.round].seconds;
+        out->n_trained += out->rounds[p.round].drawn;
+        out->n_rounds++;
+        ledger.n_charged++;
+        mien_progress_set(&progress, p.round + 1, options->n_rounds);
+    }
+    mien_progress_fini(&progress);
+    if (status == MIEN_OK) {
+        out->epsilon = sim_ledger_epsilon(&ledger);
+        out->values = p.values;
+        out->average = p.average;
+        p.values = NULL;
+        p.average = NULL;
+    }
+    tear_down(&p, workers);
+    return status;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Many small worlds: real device cores and the real coordinator core under loss, delay, devices
+ * that leave at any message and devices whose messages are damaged. Without noise every released
+ * sum must be the survivors' sum, bit by bit. */
+#include "common/base/mem.h"
+#include "tests/sim/sim.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+#define N_SEEDS 1000
+
+/* 16 x 16 grey and few maps: a round of a world takes about a millisecond of computing. */
+static struct mien_plan tiny_plan(void)
+{
+    static const struct mien_layer d[] = {
+        {.kind = MIEN_LAYER_CONV, .channels = 2, .kernel = 4, .stride = 4},
+        {.kind = MIEN_LAYER_LEAKY_RELU, .slope = 0.2},
+        {.kind = MIEN_LAYER_FLATTEN},
+        {.kind = MIEN_LAYER_DENSE, .channels = 1},
+    };
+    static const struct mien_layer g[] = {
+        {.kind = MIEN_LAYER_DENSE, .channels = 256},
+        {.kind = MIEN_LAYER_RESHAPE, .height = 16, .width = 16, .channels = 1},
+        {.kind = MIEN_LAYER_TANH},
+    };
+    struct mien_plan plan;
+
+    assert_int_equal(mien_plan_preset("faces16", &plan, NULL), MIEN_OK);
+    memset(plan.d_layers, 0, sizeof(plan.d_layers));
+    memset(plan.g_layers, 0, sizeof(plan.g_layers));
+    memcpy(plan.d_layers, d, sizeof(d));
+    memcpy(plan.g_layers, g, sizeof(g));
+    plan.n_d_layers = sizeof(d) / sizeof(d[0]);
+    plan.n_g_layers = sizeof(g) / sizeof(g[0]);
+    plan.channels = 1;
+    plan.latent = 2;
+    plan.batch = 2;
+    plan.local_steps = 1;
+    plan.rate = 1.0;
+    plan.sampling = MIEN_PLAN_UNSAMPLED;
+    plan.noise_multiplier = 0.0;
+    plan.epsilon_cap = 0.0;
+    plan.cohort = 10;
+    plan.min_reports = 3;
+    plan.group_min = 3;
+    plan.group_max = 7;
+    plan.deadline_s = 5;
+    return plan;
+}
+
+static struct sim_options options_of(uint64_t seed)
+{
+    return (struct sim_options){
+        .plan = tiny_plan(),
+        .faces = "procedural",
+        .n_devices = 10,
+        .n_rounds = 1,
+        .seed = seed,
+        .n_threads = 1,
+        .secure_sum = true,
+        .check = true,
+    };
+}
+
+static struct sim_result run(const struct sim_options *options)
+{
+    struct sim_faces *faces = NULL;
+    struct sim_result result = {0};
+    struct mien_err err = {0};
+
+    assert_int_equal(sim_faces_open(options, &faces, &err), MIEN_OK);
+    if (sim_run(options, faces, &result, &err) != MIEN_OK)
+        fail_msg("seed %llu: %s", (unsigned long long)options->seed, err.text);
+    sim_faces_free(faces);
+    return result;
+}
+
+static void every_released_sum_is_the_survivors_sum(void **state)
+{
+    (void)state;
+    uint32_t n_released = 0;
+    uint32_t n_partial = 0;
+
+    for (uint64_t seed = 0; seed < N_SEEDS; seed++) {
+        struct sim_options options = options_of(seed);
+
+        options.drop = (double)(seed % 4) * 0.12;
+        struct sim_result result = run(&options);
+        for (size_t i = 0; i < result.n_rounds; i++) {
+            if (!result.rounds[i].released)
+                continue;
+            n_released++;
+            n_partial += result.rounds[i].survived < 10;
+            if (!result.rounds[i].sum_exact)
+                fail_msg("seed %llu, round %zu: the sum is not the survivors'",
+                         (unsigned long long)seed, i);
+        }
+        sim_result_fini(&result);
+    }
+    /* Most worlds release; many of them without some device. */
+    assert_true(n_released > N_SEEDS * 9 / 10);
+    assert_true(n_partial > N_SEEDS / 5);
+    assert_int_equal(mien_mem_live(), 0);
+}
+
+static void liars_are_refused_and_the_honest_are_summed(void **state)
+{
+    (void)state;
+    uint64_t n_refused = 0;
+    uint32_t n_released = 0;
+
+    for (uint64_t seed = 5000; seed < 5100; seed++) {
+        struct sim_options options = options_of(seed);
+
+        options.n_devices = 14;
+        options.plan.group_max = 14;
+        options.lie = 0.15;
+        struct sim_result result = run(&options);
+        n_refused += result.n_refused;
+        for (size_t i = 0; i < result.n_rounds; i++) {
+            if (!result.rounds[i].released)
+                continue;
+            n_released++;
+        }
+        sim_result_fini(&result);
+    }
+    assert_true(n_refused > 50);
+    assert_true(n_released > 70);
+    assert_int_equal(mien_mem_live(), 0);
+}
+
+static void threads_do_not_change_the_result(void **state)
+{
+    (void)state;
+    struct sim_options options = options_of(77);
+
+    options.n_rounds = 3;
+    struct sim_result one = run(&options);
+    options.n_threads = 3;
+    struct sim_result three = run(&options);
+    assert_int_equal(one.n_rounds, three.n_rounds);
+    assert_memory_equal(one.values, three.values, 100 * sizeof(float));
+    sim_result_fini(&one);
+    sim_result_fini(&three);
+}
+
+static void a_cap_ends_the_run(void **state)
+{
+    (void)state;
+    struct sim_options options = options_of(3);
+
+    options.n_rounds = 50;
+    options.plan.noise_multiplier = 4.0;
+    options.plan.epsilon_cap = 3.0;
+    struct sim_result result = run(&options);
+    assert_true(result.epsilon > 0.5 && result.epsilon <= 3.0);
+    assert_true(result.n_rounds < 50);
+    assert_false(result.rounds[result.n_rounds - 1].released);
+    sim_result_fini(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_released_sum_is_the_survivors_sum),
+        cmocka_unit_test(liars_are_refused_and_the_honest_are_summed),
+        cmocka_unit_test(threads_do_not_change_the_result),
+        cmocka_unit_test(a_cap_ends_the_run),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
