@@ -43,6 +43,7 @@ count() { # LABEL, LOG
 deploy/install-deps.sh test || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 meson_tests plain
+export MIEN_SIM_SEEDS=60 # the thousand worlds ran above
 meson_tests sanitized -Db_sanitize=address,undefined -Db_lundef=false
 if [ -n "${MIEN_MORE:-}" ]; then # .ci/run: the other compiler, and threads
     CC=clang meson_tests clang

@@ -70,6 +70,7 @@ static enum mien_status round_open(void *self, struct mien_ledger_round round,
     ledger->opened = true;
     ledger->reserved = false;
     ledger->n_survivors = 0;
+    ledger->n_sessions = 0;
     return MIEN_OK;
 }
 
@@ -105,6 +106,8 @@ static enum mien_status put_survivors(void *self, struct mien_ledger_round round
             ledger->n_broken += memcmp(grown + 32 * j, units + 32 * i, 32) == 0;
         memcpy(grown + 32 * ledger->n_survivors++, units + 32 * i, 32);
     }
+    if (ledger->n_sessions < sizeof(ledger->session_end) / sizeof(ledger->session_end[0]))
+        ledger->session_end[ledger->n_sessions++] = ledger->n_survivors;
     ledger->n_broken += !ledger->opened || ledger->reserved;
     return MIEN_OK;
 }

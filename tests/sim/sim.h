@@ -79,6 +79,8 @@ struct sim_ledger {
     bool reserved;
     uint8_t *survivors; /* [n_survivors * 32] units of the round */
     size_t n_survivors;
+    size_t session_end[8]; /* survivors up to and with each session, in the order they were fixed */
+    size_t n_sessions;
     size_t n_broken; /* calls out of order: a bug of the core */
 };
 
