@@ -15,7 +15,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A tool holds the lock for a moment when no daemon runs; a daemon that starts then waits. */
+enum { LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
 
 /* ---- the lock ---- */
 
@@ -125,6 +129,10 @@ enum mien_status mien_statedir_open(const char *dir, struct mien_statedir *out,
         return mien_err_set(err, MIEN_ELIMIT, "the path of the state directory is too long");
     memcpy(out->path, dir, strlen(dir) + 1);
     status = mien_statedir_lock(dir, &out->lock_fd, err);
+    for (int i = 1; i < LOCK_TRIES && status == MIEN_EBUSY; i++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+        status = mien_statedir_lock(dir, &out->lock_fd, err);
+    }
     if (status == MIEN_OK)
         status = open_all(out, err);
     if (status != MIEN_OK)

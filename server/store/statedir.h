@@ -41,7 +41,7 @@ struct mien_statedir {
  *
  *   out     given: end it with mien_statedir_close. Large: not for a small stack.
  *   errors  MIEN_ENOTFOUND  no state directory
- *           MIEN_EBUSY      in use (err names the process)
+ *           MIEN_EBUSY      in use, and still so after two seconds (err names the process)
  *           MIEN_EPOLICY    on a network file system, where locks do not hold
  *           and those of config.h, pki.h and mien_store_open
  */
