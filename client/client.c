@@ -313,6 +313,11 @@ static void enrolment_failed(struct mien_client *client, uint64_t now_ms)
     client->n_failures++;
 }
 
+static uint64_t milliseconds_until(uint64_t at_ms, uint64_t now_ms)
+{
+    return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
 enum mien_status mien_client_closed(struct mien_client *client, uint64_t now_ms)
 {
     enum mien_status status = enter(client);
@@ -328,7 +333,7 @@ enum mien_status mien_client_closed(struct mien_client *client, uint64_t now_ms)
         mien_client_core_disconnected(client->core, now_ms);
     if (client->core != NULL && was_greeted && mien_client_core_wish(client->core).connect)
         mien_client_log(client, MIEN_CLIENT_INFO, "device.disconnected retry_in_ms=%" PRIu64,
-                        mien_client_core_wish(client->core).at_ms - now_ms);
+                        milliseconds_until(mien_client_core_wish(client->core).at_ms, now_ms));
     return leave(client, MIEN_OK);
 }
 
