@@ -161,6 +161,9 @@ enum mien_status mien_ask(const char *dir, cJSON *request, cJSON **reply, struct
         int fd = connect_to(dir);
         status =
             fd >= 0 ? ask_daemon(fd, &line, &text, err) : ask_directory(dir, &line, &text, err);
+        /* A daemon that was starting holds the lock a little before it listens. */
+        if (fd < 0 && status == MIEN_EBUSY && (fd = connect_to(dir)) >= 0)
+            status = ask_daemon(fd, &line, &text, err);
     }
     if (status == MIEN_OK)
         status = judge(&text, reply, err);
