@@ -54,7 +54,12 @@ run() {
     run meson setup --cross-file tests/support/arm64.ini --buildtype release \
         -Dserver=false -Djpeg=disabled -Dfftw=disabled "$build" .
 run ninja -C "$build"
-run meson test -C "$build" --suite unit --print-errorlogs client/ secagg/ wire/ nn/ tensor/ plan/ base/
+# What a device runs. The headers' own test belongs to the host's compilers.
+tests=$(meson test -C "$build" --list 2>/dev/null |
+    sed -n 's,.* / \(\(base\|tensor\|plan\|nn\|secagg\|wire\|client\|fuzz\)/.*\),\1,p' |
+    grep -v '^client/headers$')
+# Words: names without spaces.
+run meson test -C "$build" --print-errorlogs --timeout-multiplier 10 $tests
 passed=$(sed -n 's/^Ok: *//p' "$log")
 
 library=$build/client/libmien-client.so.0
