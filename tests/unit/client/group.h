@@ -25,7 +25,7 @@ struct group {
 };
 
 /* All devices under one authority and coordinator, each with its credential. */
-static inline void group_init(struct group *g)
+static inline void group_init_plan(struct group *g, bool small)
 {
     struct mien_credential credential = {.not_after = INT64_MAX};
     struct scripted *first = &g->device[0];
@@ -36,6 +36,8 @@ static inline void group_init(struct group *g)
         struct mien_client_identity *id = &d->config.identity;
 
         scripted_init(d);
+        if (!small)
+            scripted_make_plan(d, false);
         mien_rng_seeded_free(d->seeded);
         assert_int_equal(mien_rng_seeded_new(1, i + 10, &d->seeded), MIEN_OK);
         d->rng = mien_rng_seeded_handle(d->seeded);
@@ -54,6 +56,11 @@ static inline void group_init(struct group *g)
     assert_int_equal(mien_secagg_params_of_plan(&first->plan, &g->params, NULL), MIEN_OK);
     g->plain = mien_calloc(g->params.dim, sizeof(*g->plain));
     assert_non_null(g->plain);
+}
+
+static inline void group_init(struct group *g)
+{
+    group_init_plan(g, true);
 }
 
 static inline void group_fini(struct group *g)

@@ -106,13 +106,40 @@ static inline enum mien_status scripted_example(void *self, size_t index, unsign
     return MIEN_OK;
 }
 
-/* A plan that trains in a moment. */
-static inline void scripted_make_plan(struct scripted *s)
+/* Networks of some hundred numbers, for tests that train often. */
+static inline void scripted_shrink(struct mien_plan *plan)
+{
+    const struct mien_layer d[] = {{MIEN_LAYER_CONV, .channels = 4, .kernel = 3, .stride = 2},
+                                   {MIEN_LAYER_LEAKY_RELU, .slope = 0.2},
+                                   {.kind = MIEN_LAYER_FLATTEN},
+                                   {MIEN_LAYER_DENSE, .channels = 1}};
+    const struct mien_layer g[] = {{MIEN_LAYER_DENSE, .channels = 16},
+                                   {MIEN_LAYER_RESHAPE, .height = 4, .width = 4, .channels = 1},
+                                   {.kind = MIEN_LAYER_UPSAMPLE},
+                                   {.kind = MIEN_LAYER_UPSAMPLE},
+                                   {MIEN_LAYER_CONV, .channels = 3, .kernel = 3, .stride = 1},
+                                   {.kind = MIEN_LAYER_TANH}};
+
+    memset(plan->d_layers, 0, sizeof(plan->d_layers));
+    memset(plan->g_layers, 0, sizeof(plan->g_layers));
+    memcpy(plan->d_layers, d, sizeof(d));
+    memcpy(plan->g_layers, g, sizeof(g));
+    plan->n_d_layers = sizeof(d) / sizeof(d[0]);
+    plan->n_g_layers = sizeof(g) / sizeof(g[0]);
+    plan->latent = 4;
+}
+
+/* A plan, its model, and their bytes. */
+static inline void scripted_make_plan(struct scripted *s, bool small)
 {
     struct mien_layout layout;
     struct mien_rng_seeded *seeded = NULL;
 
+    s->plan_bytes.len = 0;
+    s->model_bytes.len = 0;
     assert_int_equal(mien_plan_preset("faces16", &s->plan, NULL), MIEN_OK);
+    if (small)
+        scripted_shrink(&s->plan);
     s->plan.local_steps = 2;
     s->plan.batch = 2;
     s->plan.min_examples = 4;
@@ -149,7 +176,7 @@ static inline void scripted_init(struct scripted *s)
     s->pixel = 0.5F;
     assert_int_equal(mien_rng_seeded_new(1, 1, &s->seeded), MIEN_OK);
     s->rng = mien_rng_seeded_handle(s->seeded);
-    scripted_make_plan(s);
+    scripted_make_plan(s, true);
     struct mien_client_identity *id = &s->config.identity;
     uint8_t device_public[32];
     assert_int_equal(mien_identity_draw(&s->rng, s->signing_seed, id->coordinator_key), MIEN_OK);

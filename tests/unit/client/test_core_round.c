@@ -31,9 +31,11 @@ static void sign(struct mien_message *message)
                      MIEN_OK);
 }
 
-static void fetches_trains_and_is_ready(void **state)
+static void fetches_in_chunks_trains_and_is_ready(void **state)
 {
     (void)state;
+    scripted_make_plan(&s, false); /* the preset's own networks: a model of many chunks */
+    assert_true(s.model_bytes.len > 60000);
     scripted_start(&s);
     scripted_check_in(&s);
     scripted_train(&s, 3, 2);
@@ -287,7 +289,7 @@ static void every_failed_allocation_ends_the_connection_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(fetches_trains_and_is_ready),
+        TEST(fetches_in_chunks_trains_and_is_ready),
         TEST(what_examples_say_shows_in_the_local_log_only),
         TEST(any_changed_field_breaks_the_signature),
         TEST(a_forked_ledger_in_an_assignment_is_refused),
