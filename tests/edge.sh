@@ -54,13 +54,14 @@ run() {
     run meson setup --cross-file tests/support/arm64.ini --buildtype release \
         -Dserver=false -Djpeg=disabled -Dfftw=disabled "$build" .
 run ninja -C "$build"
-# What a device runs. The headers' own test belongs to the host's compilers.
+# What a device runs. The headers' test is of the build machine's compilers, and nn/trainer looks
+# at what is learned, for minutes under emulation; client/train runs the same steps.
 tests=$(meson test -C "$build" --list 2>/dev/null |
     sed -n 's,.* / \(\(base\|tensor\|plan\|nn\|secagg\|wire\|client\|fuzz\)/.*\),\1,p' |
-    grep -v '^client/headers$')
+    grep -v -e '^client/headers$' -e '^nn/trainer$')
 # Words: names without spaces.
 run meson test -C "$build" --print-errorlogs --timeout-multiplier 10 $tests
-passed=$(sed -n 's/^Ok: *//p' "$log")
+passed=$(sed -n 's,^Ok: *\([0-9]*\).*,\1,p' "$log")
 
 library=$build/client/libmien-client.so.0
 stripped=$(mktemp)
