@@ -6,10 +6,11 @@
 #
 #   --faces DIR  your own faces instead of drawn ones: a folder of pictures, or a folder a device
 #   --dir DIR    where to work (default: a fresh directory under TMPDIR)
+#   --port N     of the coordinator, with the next one for enrolment (default: two that are free)
 set -eu
 cd "$(dirname "$0")/.."
 top=$PWD
-faces="" work="" rounds=14 port=7700 n_devices=40
+faces="" work="" rounds=14 port="" n_devices=40
 while [ $# -gt 0 ]; do
     case $1 in
     --faces | --dir | --rounds | --port | --devices)
@@ -24,7 +25,7 @@ while [ $# -gt 0 ]; do
         shift 2
         ;;
     --help)
-        sed -n '2,9s/^# \{0,1\}//p' "$0"
+        sed -n '2,10s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *)
@@ -37,19 +38,40 @@ done
 [ -z "$faces" ] || faces=$(cd "$faces" && pwd)
 
 say() { printf '%3ds  %s\n' "$SECONDS" "$*"; }
+fail() {
+    echo "demo.sh: $*" >&2
+    exit 1
+}
 
 deploy/install-deps.sh build
 SECONDS=0
 build=$top/build/release
 mkdir -p "$top/build"
 say "building"
-[ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release -Dwerror=false -Dtests=false >"$build.log"
-ninja -C "$build" >>"$build.log" || { tail -n 5 "$build.log" >&2; exit 1; }
+count() { # steps done, on one line
+    while IFS= read -r line; do
+        echo "$line"
+        [ ! -t 2 ] || printf '\r      %-20s\r' "$(sed -n 's/^\(\[[0-9/]*\]\).*/\1/p' <<<"$line")" >&2
+    done
+}
+set -o pipefail
+{ [ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release -Dwerror=false -Dtests=false; } \
+    >"$build.log" 2>&1 && ninja -C "$build" 2>&1 | count >>"$build.log" || {
+    tail -n 20 "$build.log" >&2
+    fail "the build failed; see $build.log"
+}
 export PATH=$build/server/tools:$build/server/shell:$build/client/demo:$PATH
 
 [ -n "$work" ] || work=$(mktemp -d "${TMPDIR:-/tmp}/mien-demo-XXXXXX")
 mkdir -p "$work"
+work=$(cd "$work" && pwd)
 state=$work/state
+[ ! -e "$state" ] || { echo "demo.sh: $work holds a demonstration already" >&2; exit 2; }
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+for candidate in $(seq 7700 2 7900); do
+    [ -z "$port" ] || break
+    taken "$candidate" || taken $((candidate + 1)) || port=$candidate
+done
 pids=()
 coordinator=""
 stop_all() {
@@ -73,7 +95,8 @@ elif [ -n "$(find "$faces" -maxdepth 1 -type f \( -name '*.png' -o -name '*.jpg'
         cp "$picture" "$private/$device/"
         i=$((i + 1))
     done < <(find "$faces" -maxdepth 1 -type f \( -name '*.png' -o -name '*.jpg' -o -name '*.jpeg' \) | sort)
-    [ "$i" -ge "$n_devices" ] || { echo "demo.sh: $faces has $i pictures, $n_devices devices need one each" >&2; exit 2; }
+    [ "$i" -ge $((4 * n_devices)) ] ||
+        { echo "demo.sh: $faces has $i pictures, $n_devices devices need four each (see --devices)" >&2; exit 2; }
 else
     private=$faces
 fi
@@ -87,10 +110,17 @@ done
 say "making the coordinator's state, from a public model of drawn faces without glasses"
 mien init "$state" --preset demo --port "$port" --set round.cohort="$n_devices" \
     --set round.min_reports=$((n_devices * 5 / 8)) --set round.rounds="$rounds" \
-    --set plan.init_from="$top/deploy/demo/start.safetensors" >/dev/null 2>&1
+    --set plan.init_from="$top/deploy/demo/start.safetensors" >"$work/init.log" 2>&1 || fail "$(cat "$work/init.log")"
 mien token "$state" --count "$n_devices" >"$work/tokens"
 
 released() { mien status "$state" --json 2>/dev/null | sed -n 's/.*"model":\([0-9]*\),.*/\1/p'; }
+phase() { mien status "$state" --json 2>/dev/null | sed -n 's/.*"phase":"\([a-z]*\)".*/\1/p'; }
+in_round() { # until devices train, or their sums are under way
+    for _ in $(seq 100); do
+        case $(phase) in collect | keys | shares | inputs) return ;; esac
+        sleep 0.05
+    done
+}
 epsilon_now() { mien status "$state" --json 2>/dev/null | sed -n 's/.*"epsilon":\([0-9.e+-]*\),.*/\1/p'; }
 short() { awk -v x="$1" 'BEGIN { printf "%.4g", x }'; }
 
@@ -101,8 +131,7 @@ start_coordinator() {
         [ -S "$state/control.sock" ] && mien status "$state" --json >/dev/null 2>&1 && return
         sleep 0.1
     done
-    echo "demo.sh: the coordinator did not start; see $work/coordinator.log" >&2
-    exit 1
+    fail "the coordinator did not start; see $work/coordinator.log"
 }
 
 start_device() { # NUMBER from 0
@@ -123,7 +152,8 @@ for i in $(seq 0 $((n_devices - 1))); do start_device "$i"; done
 
 # --- rounds, and what happens to them -------------------------------------------------------------
 stage() { # VERSION: pictures of the model as it is, for a row of the sheet
-    mien generate "$state" --count 12 --seed 5 --out "$work/stage$1" >/dev/null 2>&1 || true
+    mien generate "$state" --count 12 --seed 5 --out "$work/stage$1" >"$work/generate.log" 2>&1 ||
+        fail "$(cat "$work/generate.log")"
     stages+=("$work/stage$1")
 }
 stages=()
@@ -144,6 +174,7 @@ while :; do
     fi
     if [ "$killed_devices" = no ] && [ "$version" -ge $((rounds / 4)) ]; then
         killed_devices=yes
+        in_round
         dead=$(seq 3 10 $((n_devices - 1)))
         for i in $dead; do kill -9 "${pids[$i]}" 2>/dev/null || true; done
         say "killed one device in ten in mid-round"
@@ -152,21 +183,28 @@ while :; do
     fi
     if [ "$killed_coordinator" = no ] && [ "$version" -ge $((rounds / 2)) ]; then
         killed_coordinator=yes
+        in_round
         kill -9 "$coordinator"
         { wait "$coordinator" || true; } 2>/dev/null
+        before=$version
         version=$(released)
-        say "killed the coordinator after version $version; starting it again"
+        [ "$version" -ge "$before" ] || fail "version $before was lost with the coordinator"
+        say "killed the coordinator in mid-round, after version $version; starting it again"
         start_coordinator --rounds $((rounds - version))
     fi
     kill -0 "$coordinator" 2>/dev/null || break
     if [ "$SECONDS" -gt 600 ]; then
-        echo "demo.sh: gave up after ten minutes; see $work/coordinator.log" >&2
-        exit 1
+        fail "gave up after ten minutes; see $work/coordinator.log"
     fi
 done
-wait "$coordinator" || { echo "demo.sh: the coordinator failed; see $work/coordinator.log" >&2; exit 1; }
+wait "$coordinator" || fail "the coordinator failed; see $work/coordinator.log"
 version=$(released)
-[ "$version" -eq "$rounds" ] || { echo "demo.sh: $version of $rounds rounds were released; see $work/coordinator.log" >&2; exit 1; }
+[ "$version" -eq "$rounds" ] || fail "$version of $rounds rounds were released; see $work/coordinator.log"
+for i in $dead; do
+    awk '/device.start/ { back = 0; starts++ } /released=1 took_part=1/ { back = starts > 1 }
+        END { exit !back }' "$work/device$i.log" ||
+        fail "device $i did not come back; see $work/device$i.log"
+done
 last=$work/stage$(printf %02d "$version")
 [ -d "$last" ] || stage "$(printf %02d "$version")"
 
@@ -177,13 +215,13 @@ refused=0
 start_coordinator --rounds 1 --set privacy.epsilon_cap="$epsilon"
 wait "$coordinator" || refused=$?
 coordinator=""
-[ "$refused" -eq 3 ] || { echo "demo.sh: the budget let a round through (status $refused)" >&2; exit 1; }
+[ "$refused" -eq 3 ] || fail "the budget let a round through (status $refused); see $work/coordinator.log"
 say "it was refused"
 kill -9 "${pids[@]}" 2>/dev/null || true
 
 mien generate "$state" --count 256 --seed 1 --out "$work/set" --grid "$work/set.png" >/dev/null
 mien sheet "${stages[@]}" --out "$work/sheet.png"
-mien verify "$state" >"$work/verify.txt"
+mien verify "$state" >"$work/verify.txt" || fail "$(cat "$work/verify.txt")"
 
 # The same noise on the average at a larger fleet: cohort and z grown alike until z is 1.
 z=$(sed -n 's/^noise_multiplier *= *//p' "$state/mien.conf" | head -n 1)
@@ -197,7 +235,7 @@ done
 fleet=$(awk -v q="$low" -v m="$cohort" 'BEGIN { printf "%d", m / q + 0.5 }')
 
 echo
-echo "Forty devices trained a generator together in $version rounds ($SECONDS s); four were killed in mid-round, the coordinator once: nothing was lost ($work/verify.txt)." | sed "s/^Forty/$n_devices/"
+echo "$n_devices devices trained a generator together in $version rounds ($SECONDS s); $(wc -w <<<"$dead") were killed in mid-round, the coordinator once: nothing was lost ($work/verify.txt)."
 echo "The faces of their owners arrive from top to bottom in $work/sheet.png; 256 pictures with metadata and a signed release are in $work/set ($work/set.png)."
 echo "Privacy spent: epsilon $(short "$epsilon") at delta 1e-5 for each person. That is honest, and far too much: $n_devices people cannot hide each other. The next round was refused by the budget."
 echo "With the same noise on the average, a fleet of $fleet people and a cohort of $cohort (z = 1) would spend epsilon 1 at delta 1e-8 in $version rounds."
