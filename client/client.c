@@ -35,8 +35,14 @@ void mien_client_log(struct mien_client *client, enum mien_client_level level, c
 void mien_client_say(struct mien_client *client, enum mien_client_level level, const char *event,
                      const char *text)
 {
+    char quoted[sizeof(client->explain)];
+
     (void)snprintf(client->explain, sizeof(client->explain), "%s", text);
-    mien_client_log(client, level, "%s reason=\"%s\"", event, client->explain);
+    memcpy(quoted, client->explain, sizeof(quoted));
+    /* What the other side wrote cannot end the value and go on with keys of its own. */
+    for (char *at = strchr(quoted, '"'); at != NULL; at = strchr(at, '"'))
+        *at = '\'';
+    mien_client_log(client, level, "%s reason=\"%s\"", event, quoted);
 }
 
 void mien_client_end(struct mien_client *client, enum mien_status why, const char *text)

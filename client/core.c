@@ -35,6 +35,18 @@ void mien_core_log(struct mien_client_core *core, enum mien_log_level level, con
     core->config.host.log(core->config.host.self, level, line);
 }
 
+/* A sentence as one quoted value: what the other side wrote cannot end it and go on with keys of
+ * its own. */
+static void log_reason(struct mien_client_core *core, enum mien_log_level level, const char *event)
+{
+    char text[sizeof(core->sentence)];
+
+    (void)snprintf(text, sizeof(text), "%s", core->sentence);
+    for (char *at = strchr(text, '"'); at != NULL; at = strchr(at, '"'))
+        *at = '\'';
+    mien_core_log(core, level, "%s reason=\"%s\"", event, text);
+}
+
 enum mien_status mien_core_send(struct mien_client_core *core, const struct mien_message *message)
 {
     return core->config.host.send(core->config.host.self, message);
@@ -49,7 +61,7 @@ enum mien_status mien_core_refuse(struct mien_client_core *core, enum mien_messa
     va_start(args, fmt);
     (void)vsnprintf(core->sentence, sizeof(core->sentence), fmt, args);
     va_end(args);
-    mien_core_log(core, MIEN_WARN, "device.refuse reason=\"%s\"", core->sentence);
+    log_reason(core, MIEN_WARN, "device.refuse");
     core->close = true;
     mien_core_leave_round(core);
     message = mien_message_make_error(code, core->sentence);
@@ -61,7 +73,7 @@ void mien_core_end(struct mien_client_core *core, enum mien_status why, const ch
     if (core->stopping)
         return;
     (void)snprintf(core->sentence, sizeof(core->sentence), "%s", text);
-    mien_core_log(core, why == MIEN_OK ? MIEN_INFO : MIEN_ERROR, "device.end reason=\"%s\"", text);
+    log_reason(core, why == MIEN_OK ? MIEN_INFO : MIEN_ERROR, "device.end");
     core->stopping = true;
     core->close = true;
     core->why = why;
@@ -264,9 +276,8 @@ static enum mien_status on_closed(struct mien_client_core *core, uint64_t now_ms
 static enum mien_status on_error(struct mien_client_core *core,
                                  const struct mien_message_error *error)
 {
-    mien_core_log(core, MIEN_WARN, "device.error code=%d sentence=\"%s\"", (int)error->code,
-                  error->sentence);
     (void)snprintf(core->sentence, sizeof(core->sentence), "%s", error->sentence);
+    log_reason(core, MIEN_WARN, "device.error");
     core->close = true;
     if (core->phase != MIEN_CORE_GREETING)
         return MIEN_OK;
@@ -314,7 +325,7 @@ static enum mien_status ended(struct mien_client_core *core, enum mien_status st
 {
     if (status != MIEN_OK) {
         (void)snprintf(core->sentence, sizeof(core->sentence), "%s", mien_status_text(status));
-        mien_core_log(core, MIEN_ERROR, "device.failed error=\"%s\"", core->sentence);
+        log_reason(core, MIEN_ERROR, "device.failed");
         mien_core_leave_round(core);
         core->close = true;
     }

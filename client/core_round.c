@@ -198,6 +198,8 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
     status = memory_need(round);
     if (status != MIEN_OK)
         return status;
+    mien_core_log(core, MIEN_DEBUG, "device.plan memory_bytes=%" PRIu64 " dim=%zu",
+                  round->memory_bytes, round->dim);
     if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) != MIEN_OK)
         return refuse_plan(core, err.text);
     return want_model(core, now_ms);
