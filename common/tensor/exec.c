@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/num.h"
+#include "common/tensor/kernel_select.h"
 #include "common/tensor/kernels.h"
 #include "common/tensor/memory_plan.h"
 
@@ -143,6 +144,31 @@ static void compute_conv(struct mien_exec *exec, const struct mien_node *node, c
     }
 }
 
+static void compute_selection(const struct mien_exec *exec, const struct mien_node *node,
+                              const mien_real *a, const mien_real *b, mien_real *out)
+{
+    const struct mien_shape shape_a = mien_graph_shape(exec->graph, node->in[0]);
+    const struct mien_shape shape_b = mien_graph_shape(exec->graph, node->in[1]);
+    const struct mien_pick_window window = {node->flags, node->conv.stride};
+
+    switch (node->op) {
+    case MIEN_OP_GATHER:
+        mien_kernel_gather(a, &shape_a, b, mien_shape_count(&shape_b), out);
+        break;
+    case MIEN_OP_SCATTER:
+        mien_kernel_scatter(a, &node->shape, b, mien_shape_count(&shape_b), out);
+        break;
+    case MIEN_OP_PICK:
+        mien_kernel_pick(&window, a, b, &shape_b, &node->shape, out);
+        break;
+    case MIEN_OP_UNPICK:
+        mien_kernel_unpick(&window, a, b, &shape_b, &shape_a, out);
+        break;
+    default:
+        mien_kernel_row_max(a, &shape_a, out);
+    }
+}
+
 static void compute(struct mien_exec *exec, const struct mien_node *node, mien_real *out)
 {
     const mien_real *a = value_of(exec, node->in[0]);
@@ -187,6 +213,13 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
         break;
     case MIEN_OP_PAD:
         mien_kernel_pad(a, &shape_a, node->flags, node->start, node->shape.dim[node->flags], out);
+        break;
+    case MIEN_OP_GATHER:
+    case MIEN_OP_SCATTER:
+    case MIEN_OP_PICK:
+    case MIEN_OP_UNPICK:
+    case MIEN_OP_ROW_MAX:
+        compute_selection(exec, node, a, b, out);
         break;
     default:
         mien_kernel_unary(node->op, a, mien_shape_count(&node->shape), (mien_real)node->number,

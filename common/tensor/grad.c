@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/tensor/graph_internal.h"
+#include "common/tensor/select.h"
 
 #include <stdbool.h>
 
@@ -190,6 +191,30 @@ static struct adjoints pad_rule(const struct rule_args *r)
     return one(mien_slice(r->graph, r->dy, axis, r->node.start, r->shape_a.dim[axis]));
 }
 
+/* y = the table's rows at index: the table gets each row's adjoint added at its place, the index
+ * none. SCATTER is linear in its rows and the other way round. */
+static struct adjoints gather_rule(const struct rule_args *r)
+{
+    return one(mien_scatter(r->graph, r->dy, r->b, r->shape_a));
+}
+
+static struct adjoints scatter_rule(const struct rule_args *r)
+{
+    return one(mien_gather(r->graph, r->dy, r->b));
+}
+
+/* Where b is largest is the same in a neighbourhood almost everywhere, so b has no adjoint, and
+ * PICK and UNPICK are adjoints of each other in a. */
+static struct adjoints pick_rule(const struct rule_args *r)
+{
+    return one(mien_unpick(r->graph, r->dy, r->b, r->node.flags, r->node.conv.stride));
+}
+
+static struct adjoints unpick_rule(const struct rule_args *r)
+{
+    return one(mien_pick(r->graph, r->dy, r->b, r->node.flags, r->node.conv.stride));
+}
+
 /* Ops that work element by element. */
 static struct adjoints element_rule(const struct rule_args *r)
 {
@@ -222,7 +247,7 @@ static struct adjoints element_rule(const struct rule_args *r)
         return softplus_rule(r);
     case MIEN_OP_LEAKY:
         return leaky_rule(r);
-    default: /* a leaf, or SLOPE */
+    default: /* a leaf, SLOPE, or ROW_MAX */
         return none;
     }
 }
@@ -258,6 +283,14 @@ static struct adjoints apply_rule(const struct rule_args *r)
         return slice_rule(r);
     case MIEN_OP_PAD:
         return pad_rule(r);
+    case MIEN_OP_GATHER:
+        return gather_rule(r);
+    case MIEN_OP_SCATTER:
+        return scatter_rule(r);
+    case MIEN_OP_PICK:
+        return pick_rule(r);
+    case MIEN_OP_UNPICK:
+        return unpick_rule(r);
     default:
         return element_rule(r);
     }

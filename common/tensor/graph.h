@@ -47,6 +47,11 @@ static inline struct mien_shape mien_shape2(uint32_t a, uint32_t b)
     return (struct mien_shape){2, {a, b}};
 }
 
+static inline struct mien_shape mien_shape3(uint32_t a, uint32_t b, uint32_t c)
+{
+    return (struct mien_shape){3, {a, b, c}};
+}
+
 static inline struct mien_shape mien_shape4(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
     return (struct mien_shape){4, {a, b, c, d}};
@@ -89,6 +94,11 @@ enum mien_op {
     MIEN_OP_SUM_POOL, /* sums of 2 x 2: the adjoint of UPSAMPLE */
     MIEN_OP_SLICE,    /* a range of one axis */
     MIEN_OP_PAD,      /* zeros around, on one axis: the adjoint of SLICE */
+    MIEN_OP_GATHER,   /* rows of a table (select.h) */
+    MIEN_OP_SCATTER,  /* the adjoint of GATHER in the table */
+    MIEN_OP_PICK,     /* elements where another tensor is largest in a window */
+    MIEN_OP_UNPICK,   /* the adjoint of PICK */
+    MIEN_OP_ROW_MAX,  /* the largest of the last axis; counts as a constant */
 };
 
 /* Geometry of a convolution: x [n, h, w, c], weights [kh, kw, c, o]; padding in elements. */
@@ -110,7 +120,7 @@ struct mien_node {
     mien_ref in[2];  /* MIEN_NO_REF where the op takes fewer */
     double number;   /* SCALE, SHIFT, LEAKY, SLOPE, CONSTANT */
     uint64_t offset; /* PARAMETER: its place in the flat vector; INPUT: its index */
-    uint32_t flags;  /* MATMUL: transposes; SLICE, PAD: the axis */
+    uint32_t flags;  /* MATMUL: transposes; SLICE, PAD: the axis; PICK, UNPICK: window's side */
     uint32_t start;  /* SLICE, PAD: first element of the range */
     struct mien_conv conv;
 };

@@ -1,31 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Every op's gradient rule against central differences, in double precision, first and second
- * order. A case builds y from up to two parameters; with fixed random weights u and directions v,
- *
- *   f = <u, y>,  g = df/dp by the graph,  s = <v, g>,  h = ds/dp by the graph
- *
- * are compared with differences of f and of s.
- */
-#include "common/base/mem.h"
+ * order. */
+#include "op_probe.h"
+
 #include "common/base/rng_seeded.h"
-#include "common/tensor/exec.h"
-#include "common/tensor/grad.h"
-#include "tests/support/test.h"
-
-#include <math.h>
-#include <string.h>
-
-#define MAX_PARAMS 2048
-#define STEP 1e-5
-#define TOLERANCE 2e-6
-
-struct op_case {
-    const char *name;
-    struct mien_shape a;
-    struct mien_shape b; /* {0} for one operand */
-    mien_ref (*build)(struct mien_graph *graph, mien_ref a, mien_ref b);
-    double low; /* parameters are drawn from [low, low + 1.5] */
-};
 
 static const struct mien_conv same3 = {1, 1, 1, 1, 1};
 static const struct mien_conv half4 = {2, 1, 1, 1, 1};
@@ -264,115 +242,14 @@ static const struct op_case cases[] = {
     {"penalty on a gradient", {2, {3, 4}}, {2, {4, 2}}, build_gradient_norm, -0.7},
 };
 
-/* The graph of one case: f, g (flat over a, b), s and h. */
-struct probe {
-    struct mien_graph *graph;
-    struct mien_exec *exec;
-    size_t n_a;
-    size_t n_b;
-    double params[MAX_PARAMS];
-};
-
-enum { OUT_F, OUT_S, OUT_GA, OUT_GB, OUT_HA, OUT_HB, N_OUT };
-
-/* A parameter that is never moved: fixed random numbers behind the moved ones. */
-static mien_ref fixed(struct probe *p, struct mien_shape shape, size_t *end)
-{
-    size_t at = *end;
-
-    *end += (size_t)mien_shape_count(&shape);
-    assert_true(*end <= MAX_PARAMS);
-    return mien_parameter(p->graph, shape, at);
-}
-
-static mien_ref dot(struct mien_graph *g, mien_ref a, mien_ref b)
-{
-    return mien_sum_all(g, mien_multiply(g, a, b));
-}
-
-static void probe_init(struct probe *p, const struct op_case *c)
+static void draw_params(struct probe *p, double low)
 {
     struct mien_rng_seeded *seeded = NULL;
-    mien_ref out[N_OUT];
 
-    memset(p, 0, sizeof(*p));
-    p->n_a = (size_t)mien_shape_count(&c->a);
-    p->n_b = (size_t)mien_shape_count(&c->b);
-    size_t end = p->n_a + p->n_b;
-    assert_int_equal(mien_graph_new(&p->graph), MIEN_OK);
-    struct mien_graph *g = p->graph;
-    const mien_ref a = mien_parameter(g, c->a, 0);
-    const mien_ref b = p->n_b > 0 ? mien_parameter(g, c->b, p->n_a) : a;
-    const mien_ref y = c->build(g, a, b);
-    const mien_ref wrt[2] = {a, b};
-    mien_ref first[2];
-    mien_ref second[2];
-
-    out[OUT_F] = dot(g, y, fixed(p, mien_graph_shape(g, y), &end));
-    mien_grad(g, out[OUT_F], wrt, 2, first);
-    mien_ref s = dot(g, first[0], fixed(p, mien_graph_shape(g, first[0]), &end));
-    if (p->n_b > 0)
-        s = mien_add(g, s, dot(g, first[1], fixed(p, mien_graph_shape(g, first[1]), &end)));
-    mien_grad(g, s, wrt, 2, second);
-    out[OUT_S] = s;
-    out[OUT_GA] = first[0];
-    out[OUT_GB] = first[1];
-    out[OUT_HA] = second[0];
-    out[OUT_HB] = second[1];
-    assert_int_equal(mien_graph_status(g, NULL), MIEN_OK);
-    assert_int_equal(mien_exec_new(g, out, N_OUT, &p->exec), MIEN_OK);
     assert_int_equal(mien_rng_seeded_new(3, 0, &seeded), MIEN_OK);
-    for (size_t i = 0; i < end; i++)
-        p->params[i] = c->low + 1.5 * (double)mien_rng_seeded_uniform(seeded);
+    for (size_t i = 0; i < p->n_params; i++)
+        p->params[i] = low + 1.5 * (double)mien_rng_seeded_uniform(seeded);
     mien_rng_seeded_free(seeded);
-}
-
-static void probe_fini(struct probe *p)
-{
-    mien_exec_free(p->exec);
-    mien_graph_free(p->graph);
-}
-
-static double value_at(struct probe *p, size_t output)
-{
-    assert_int_equal(mien_exec_run(p->exec, p->params), MIEN_OK);
-    return *mien_exec_output(p->exec, output);
-}
-
-/* One parameter's central difference of an output (fourth order in the step). */
-static double difference(struct probe *p, size_t param, size_t output)
-{
-    const double at = p->params[param];
-    double value[4];
-    static const double steps[4] = {-2, -1, 1, 2};
-
-    for (int i = 0; i < 4; i++) {
-        p->params[param] = at + steps[i] * STEP;
-        value[i] = value_at(p, output);
-    }
-    p->params[param] = at;
-    return (value[0] - 8 * value[1] + 8 * value[2] - value[3]) / (12 * STEP);
-}
-
-static void compare(struct probe *p, const char *name, const char *order, size_t outputs[2],
-                    size_t of)
-{
-    double by_graph[MAX_PARAMS];
-    double scale = 1.0;
-
-    (void)value_at(p, of);
-    memcpy(by_graph, mien_exec_output(p->exec, outputs[0]), p->n_a * sizeof(double));
-    if (p->n_b > 0)
-        memcpy(by_graph + p->n_a, mien_exec_output(p->exec, outputs[1]), p->n_b * sizeof(double));
-    for (size_t i = 0; i < p->n_a + p->n_b; i++)
-        scale = fmax(scale, fabs(by_graph[i]));
-    for (size_t i = 0; i < p->n_a + p->n_b; i++) {
-        const double numeric = difference(p, i, of);
-
-        if (!(fabs(numeric - by_graph[i]) <= TOLERANCE * scale))
-            fail_msg("%s, %s order, parameter %zu: %.9g by the graph, %.9g numeric", name, order, i,
-                     by_graph[i], numeric);
-    }
 }
 
 static void every_op_has_its_first_and_second_gradient(void **state)
@@ -382,12 +259,9 @@ static void every_op_has_its_first_and_second_gradient(void **state)
 
     assert_non_null(p);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        size_t first[2] = {OUT_GA, OUT_GB};
-        size_t second[2] = {OUT_HA, OUT_HB};
-
         probe_init(p, &cases[i]);
-        compare(p, cases[i].name, "first", first, OUT_F);
-        compare(p, cases[i].name, "second", second, OUT_S);
+        draw_params(p, cases[i].low);
+        probe_check(p, cases[i].name);
         probe_fini(p);
     }
     mien_free(p);
