@@ -12,14 +12,6 @@ static bool in_progress(const struct mien_chain *chain)
     return chain->state == MIEN_STORE_OPEN || chain->state == MIEN_STORE_RESERVED;
 }
 
-static bool same_mechanism(const struct mien_mechanism *a, const struct mien_mechanism *b)
-{
-    return a->kind == b->kind && a->relation == b->relation && a->unit == b->unit &&
-           a->sampling == b->sampling && a->bound == b->bound && a->sigma == b->sigma &&
-           a->dim == b->dim && a->cohort == b->cohort &&
-           memcmp(&a->rate, &b->rate, sizeof(a->rate)) == 0;
-}
-
 enum mien_status mien_chain_mechanism(const struct mien_chain *chain, enum mien_sampling sampling,
                                       struct mien_mechanism *out, struct mien_err *err)
 {
@@ -36,17 +28,17 @@ enum mien_status mien_chain_mechanism(const struct mien_chain *chain, enum mien_
     return MIEN_OK;
 }
 
-size_t mien_chain_events(const struct mien_chain *chain, struct mien_dp_event events[2])
+const struct mien_chain_run *mien_chain_run(const struct mien_chain *chain)
 {
-    struct mien_mechanism unsampled = chain->plan.mechanism;
-    size_t n = 0;
+    return &chain->run[chain->has_plan ? chain->plan.run - 1 : 0];
+}
 
-    unsampled.sampling = MIEN_SAMPLING_NONE;
-    unsampled.rate = 1.0;
-    if (chain->n_sampled > 0)
-        events[n++] = mien_mechanism_event(&chain->plan.mechanism, chain->n_sampled);
-    if (chain->n_unsampled > 0)
-        events[n++] = mien_mechanism_event(&unsampled, chain->n_unsampled);
+uint64_t mien_chain_n_charged(const struct mien_chain *chain)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < MIEN_CHAIN_MAX_RUNS; i++)
+        n += chain->run[i].n_sampled + chain->run[i].n_unsampled;
     return n;
 }
 
@@ -107,38 +99,70 @@ static enum mien_status judge_place(const struct mien_chain *chain, const struct
     if (!chain->has_plan && e->kind != MIEN_ENTRY_PLAN)
         return mien_err_set(err, MIEN_ESTATE, "no plan entry after the genesis");
     if (chain->has_plan && !chain->has_model && e->kind != MIEN_ENTRY_MODEL)
-        return mien_err_set(err, MIEN_ESTATE, "no start model after the plan");
+        return mien_err_set(err, MIEN_ESTATE, "no start model after the plan of a run");
     return MIEN_OK;
+}
+
+/* What a plan may not change within a run, by the name of its key; NULL: nothing is changed. */
+static const char *changed_constant(const struct mien_entry_plan *was,
+                                    const struct mien_entry_plan *now)
+{
+    const struct mien_mechanism *a = &was->mechanism;
+    const struct mien_mechanism *b = &now->mechanism;
+    struct mien_mechanism kept = *b;
+
+    /* They decide when a round opens and counts, before any coin: an operator may learn. */
+    kept.min_reports = a->min_reports;
+    kept.drop_out = a->drop_out;
+    if (a->sampling != b->sampling || memcmp(&a->rate, &b->rate, sizeof(a->rate)) != 0)
+        return "privacy.sampling or round.rate";
+    if (a->cohort != b->cohort)
+        return "round.cohort";
+    if (a->dim != b->dim)
+        return "the networks' size";
+    if (a->sigma2_num != b->sigma2_num || a->sigma2_den != b->sigma2_den || a->bound != b->bound)
+        return "the noise or its bound";
+    if (!mien_mechanism_same(a, &kept))
+        return "the mechanism";
+    if (was->rounds != now->rounds)
+        return "round.rounds";
+    if (memcmp(&was->delta, &now->delta, sizeof(was->delta)) != 0)
+        return "privacy.delta";
+    return NULL;
 }
 
 static enum mien_status judge_plan(const struct mien_chain *chain,
                                    const struct mien_entry_plan *plan, struct mien_err *err)
 {
-    const struct mien_mechanism *was = &chain->plan.mechanism;
-    const struct mien_mechanism *now = &plan->mechanism;
-    const char *what = NULL;
+    uint32_t run = chain->has_plan ? chain->plan.run : 0;
+    const char *what;
 
-    if (!chain->has_plan)
-        return MIEN_OK;
     if (in_progress(chain))
         return mien_err_set(err, MIEN_ESTATE, "the plan cannot change while a round is open");
-    if (was->sampling != now->sampling || memcmp(&was->rate, &now->rate, sizeof(now->rate)) != 0)
-        what = "privacy.sampling or round.rate";
-    else if (was->cohort != now->cohort)
-        what = "round.cohort";
-    else if (was->dim != now->dim)
-        what = "the networks' size";
-    else if (was->sigma != now->sigma || was->bound != now->bound)
-        what = "the noise or its bound";
-    else if (!same_mechanism(was, now))
-        what = "the mechanism";
-    else if (chain->plan.rounds != plan->rounds)
-        what = "round.rounds";
-    else if (memcmp(&chain->plan.delta, &plan->delta, sizeof(plan->delta)) != 0)
-        what = "privacy.delta";
+    if (plan->run > MIEN_CHAIN_MAX_RUNS)
+        return mien_err_set(err, MIEN_EPOLICY, "a ledger holds %d runs", MIEN_CHAIN_MAX_RUNS);
+    if (plan->run == run + 1)
+        return MIEN_OK;
+    if (plan->run != run || run == 0)
+        return mien_err_set(err, MIEN_ESTATE, "a plan of run %u in run %u", plan->run, run);
+    what = changed_constant(&chain->plan, plan);
     if (what != NULL)
         return mien_err_set(err, MIEN_EPOLICY, "%s is fixed for a run: another value is a new run",
                             what);
+    return MIEN_OK;
+}
+
+static enum mien_status judge_start_model(const struct mien_chain *chain,
+                                          const struct mien_entry_model *model,
+                                          struct mien_err *err)
+{
+    uint64_t expected = chain->plan.run == 1 ? 0 : chain->latest.version + 1;
+
+    if (chain->has_model)
+        return mien_err_set(err, MIEN_ESTATE, "a second start model");
+    if (model->version != expected)
+        return mien_err_set(err, MIEN_ESTATE, "start model %" PRIu64 " where %" PRIu64 " is next",
+                            model->version, expected);
     return MIEN_OK;
 }
 
@@ -187,7 +211,7 @@ static enum mien_status judge_reserve(const struct mien_chain *chain,
         status = mien_chain_mechanism(chain, reserve->mechanism.sampling, &expected, err);
     if (status != MIEN_OK)
         return status;
-    if (!same_mechanism(&expected, &reserve->mechanism))
+    if (!mien_mechanism_same(&expected, &reserve->mechanism))
         return mien_err_set(err, MIEN_ESTATE, "a charge under other constants than the plan's");
     return MIEN_OK;
 }
@@ -219,7 +243,7 @@ static enum mien_status judge_restore(const struct mien_chain *chain,
     struct mien_mechanism expected;
     enum mien_status status = mien_chain_mechanism(chain, MIEN_SAMPLING_NONE, &expected, err);
 
-    if (status == MIEN_OK && !same_mechanism(&expected, &restore->mechanism))
+    if (status == MIEN_OK && !mien_mechanism_same(&expected, &restore->mechanism))
         return mien_err_set(err, MIEN_ESTATE, "a charge under other constants than the plan's");
     return status;
 }
@@ -235,7 +259,7 @@ enum mien_status mien_chain_judge(const struct mien_chain *chain, const struct m
     case MIEN_ENTRY_PLAN:
         return judge_plan(chain, &entry->plan, err);
     case MIEN_ENTRY_MODEL:
-        return chain->has_model ? mien_err_set(err, MIEN_ESTATE, "a second start model") : MIEN_OK;
+        return judge_start_model(chain, &entry->model, err);
     case MIEN_ENTRY_ROUND_OPEN:
         return judge_open(chain, &entry->round_open, err);
     case MIEN_ENTRY_RESERVE:
@@ -266,12 +290,26 @@ static void apply_model(struct mien_chain *chain, const struct mien_entry_model 
     chain->has_model = true;
 }
 
+static void apply_plan(struct mien_chain *chain, const struct mien_entry_plan *plan)
+{
+    struct mien_chain_run *run = &chain->run[plan->run - 1];
+
+    if (!chain->has_plan || plan->run != chain->plan.run)
+        chain->has_model = false;
+    run->mechanism = plan->mechanism;
+    run->delta = plan->delta;
+    chain->plan = *plan;
+    chain->has_plan = true;
+}
+
 static void charge(struct mien_chain *chain, enum mien_sampling sampling, uint64_t n)
 {
-    if (sampling == chain->plan.mechanism.sampling)
-        chain->n_sampled += n;
+    struct mien_chain_run *run = &chain->run[chain->plan.run - 1]; /* a plan comes first */
+
+    if (sampling == run->mechanism.sampling)
+        run->n_sampled += n;
     else
-        chain->n_unsampled += n;
+        run->n_unsampled += n;
 }
 
 static void apply_restore(struct mien_chain *chain, const struct mien_entry_restore *restore)
@@ -296,8 +334,7 @@ void mien_chain_apply(struct mien_chain *chain, const struct mien_entry *entry,
         chain->genesis = entry->genesis;
         break;
     case MIEN_ENTRY_PLAN:
-        chain->plan = entry->plan;
-        chain->has_plan = true;
+        apply_plan(chain, &entry->plan);
         break;
     case MIEN_ENTRY_MODEL:
         apply_model(chain, &entry->model);

@@ -12,6 +12,17 @@
 #include "common/base/err.h"
 #include "server/store/store.h"
 
+/* What a run was charged. */
+struct mien_chain_run {
+    struct mien_mechanism mechanism;
+    double delta;
+    uint64_t n_sampled;   /* releases charged as the plan samples */
+    uint64_t n_unsampled; /* releases charged with q = 1 */
+};
+
+/* A population that is asked more often is better served by a ledger of its own and new consent. */
+#define MIEN_CHAIN_MAX_RUNS 16
+
 struct mien_chain {
     bool begun; /* GENESIS is in */
     struct mien_store_mark mark;
@@ -22,9 +33,8 @@ struct mien_chain {
     struct mien_store_model latest;
     struct mien_store_round round; /* the last */
     enum mien_store_round_state state;
-    bool charged;         /* the last round has its RESERVE, or must not be opened again */
-    uint64_t n_sampled;   /* releases charged as the plan samples */
-    uint64_t n_unsampled; /* releases charged with q = 1 */
+    bool charged; /* the last round has its RESERVE, or must not be opened again */
+    struct mien_chain_run run[MIEN_CHAIN_MAX_RUNS]; /* [plan.run - 1] is the present one */
 };
 
 /* Whether the entry may come next.
@@ -41,8 +51,32 @@ MIEN_CHECK enum mien_status mien_chain_mechanism(const struct mien_chain *chain,
                                                  enum mien_sampling sampling,
                                                  struct mien_mechanism *out, struct mien_err *err);
 
-/* What has been charged: at most two events; their number. */
-size_t mien_chain_events(const struct mien_chain *chain, struct mien_dp_event events[2]);
+/* What a run has been charged: at most two events; their number. */
+size_t mien_chain_events(const struct mien_chain_run *run, struct mien_dp_event events[2]);
+
+/* The present run. The chain has a plan. */
+const struct mien_chain_run *mien_chain_run(const struct mien_chain *chain);
+
+/* Releases charged, over all runs. */
+uint64_t mien_chain_n_charged(const struct mien_chain *chain);
+
+/* What all releases cost together. Within a run the accountant composes. The constants of a later
+ * run may have been chosen after looking at an earlier one: for that, sums of epsilon and of delta
+ * are proven (basic composition as a filter: Rogers, Roth, Ullman, Vadhan 2016, "Privacy Odometers
+ * and Filters"), so runs are added.
+ *
+ *   cost    out: where several runs were charged, only the reader's and the witness' epsilon hold
+ *   delta   out: the sum over the runs that were begun
+ *   errors  MIEN_EINVAL, MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_chain_cost(const struct mien_chain *chain,
+                                            struct mien_dp_cost *cost, double *delta,
+                                            struct mien_err *err);
+
+/* Whether `next` fits under the cap of the plan in force, and what was spent (store.h). */
+MIEN_CHECK enum mien_status mien_chain_budget(const struct mien_chain *chain,
+                                              const struct mien_dp_event *next,
+                                              struct mien_budget_answer *out, struct mien_err *err);
 
 /* The round to open next (store.h). */
 struct mien_store_round mien_chain_next_round(const struct mien_chain *chain);

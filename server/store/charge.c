@@ -20,6 +20,7 @@ enum mien_status mien_store_set_plan(struct mien_store *store, const struct mien
     /* Judged before it is compared: what differs in a fixed constant is refused in any case. */
     entry.seq = store->chain.mark.seq + 1;
     entry.epoch = store->chain.mark.epoch;
+    entry.plan.run = store->chain.plan.run;
     if (status == MIEN_OK)
         status = mien_chain_judge(&store->chain, &entry, err);
     if (status == MIEN_OK && !same_plan(plan, &store->chain.plan)) {
@@ -34,28 +35,34 @@ enum mien_status mien_store_set_plan(struct mien_store *store, const struct mien
 enum mien_status mien_store_events(struct mien_store *store, struct mien_dp_event **events,
                                    size_t *n_events)
 {
-    struct mien_dp_event *list = mien_calloc(2, sizeof(*list));
+    struct mien_dp_event *list = mien_calloc(2 * MIEN_CHAIN_MAX_RUNS, sizeof(*list));
+    size_t n = 0;
 
     if (list == NULL)
         return MIEN_ENOMEM;
-    *n_events = mien_chain_events(&store->chain, list);
+    for (uint32_t i = 0; i < store->chain.plan.run; i++)
+        n += mien_chain_events(&store->chain.run[i], list + n);
+    *n_events = n;
     *events = list;
     return MIEN_OK;
+}
+
+enum mien_status mien_store_cost(const struct mien_store *store, struct mien_dp_cost *cost,
+                                 double *delta, struct mien_err *err)
+{
+    return mien_chain_cost(&store->chain, cost, delta, err);
 }
 
 enum mien_status mien_store_budget(struct mien_store *store, const struct mien_store_charge *charge,
                                    struct mien_budget_answer *out, struct mien_err *err)
 {
-    struct mien_dp_event spent[2];
     struct mien_dp_event next;
     struct mien_mechanism mechanism;
-    struct mien_budget budget = {store->chain.plan.epsilon_cap, store->chain.plan.delta};
     enum mien_status status =
         mien_chain_mechanism(&store->chain, charge->sampling, &mechanism, err);
 
     if (status != MIEN_OK)
         return status;
     next = mien_mechanism_event(&mechanism, 1);
-    return mien_budget_check(&budget, spent, mien_chain_events(&store->chain, spent), &next, out,
-                             err);
+    return mien_chain_budget(&store->chain, &next, out, err);
 }

@@ -52,20 +52,16 @@ static enum mien_status put_cost(struct exchange *x)
 {
     struct mien_store *store = x->control->state->store;
     const struct mien_entry_plan *plan = mien_store_plan(store);
-    struct mien_dp_event *events = NULL;
     struct mien_dp_cost cost = {0};
-    size_t n = 0;
-    enum mien_status status = mien_store_events(store, &events, &n);
+    double delta = 0.0;
+    enum mien_status status = mien_store_cost(store, &cost, &delta, &x->err);
 
-    if (status == MIEN_OK && n > 0)
-        status = mien_dp_account(events, n, plan->delta, &cost, &x->err);
-    mien_free(events);
     if (status == MIEN_OK)
         status = put_number(x->reply, "epsilon", cost.epsilon);
     if (status == MIEN_OK)
         status = put_number(x->reply, "epsilon_witness", cost.epsilon_witness);
     if (status == MIEN_OK)
-        status = put_number(x->reply, "delta", plan->delta);
+        status = put_number(x->reply, "delta", delta);
     if (status == MIEN_OK)
         status = put_number(x->reply, "epsilon_cap", plan->epsilon_cap);
     if (status == MIEN_OK)

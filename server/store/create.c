@@ -30,7 +30,7 @@ static const char SCHEMA[] =
     " unit_name TEXT NOT NULL, public_key BLOB NOT NULL, enrolled_s INTEGER NOT NULL,"
     " not_after_s INTEGER NOT NULL, revoked_s INTEGER, cert BLOB NOT NULL,"
     " credential BLOB NOT NULL);"
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";
 
 static enum mien_status create_rows(struct mien_store_tx *tx,
                                     const struct mien_store_create *create,

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static const uint8_t MAGIC[4] = {'M', 'L', 'E', '1'};
+static const uint8_t MAGIC[4] = {'M', 'L', 'E', '2'};
 
 /* SQLite keeps signed 64-bit numbers: nothing that counts may pass them. */
 #define COUNT_MAX ((uint64_t)INT64_MAX)
@@ -23,12 +23,35 @@ const char *mien_entry_kind_name(enum mien_entry_kind kind)
 
 struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count)
 {
+    double sigma = sqrt((double)mechanism->sigma2_num / (double)mechanism->sigma2_den);
+    double noise = sigma / (double)mechanism->bound;
+
+    /* Each of the five roundings is to the nearest: two units in the last place cover them. */
+    for (int i = 0; i < 2; i++)
+        noise = nextafter(noise, 0.0);
     return (struct mien_dp_event){
         .sampling = mechanism->sampling,
         .rate = mechanism->rate,
-        .noise = (double)mechanism->sigma / (double)mechanism->bound,
+        .noise = noise,
         .count = count,
     };
+}
+
+static bool same_real(double a, double b)
+{
+    return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+bool mien_mechanism_same(const struct mien_mechanism *a, const struct mien_mechanism *b)
+{
+    return a->kind == b->kind && a->relation == b->relation && a->unit == b->unit &&
+           a->noise_by == b->noise_by && a->sampling == b->sampling &&
+           same_real(a->rate, b->rate) && a->bound == b->bound && a->sigma2_num == b->sigma2_num &&
+           a->sigma2_den == b->sigma2_den && a->dim == b->dim && a->population == b->population &&
+           a->cohort == b->cohort && a->min_reports == b->min_reports && a->cap == b->cap &&
+           same_real(a->drop_out, b->drop_out) && a->separation == b->separation &&
+           a->participations == b->participations &&
+           memcmp(a->strategy, b->strategy, sizeof(a->strategy)) == 0;
 }
 
 /* ---- fields, one function for both directions ----
@@ -85,21 +108,32 @@ static void field_mechanism(struct cursor *c, struct mien_mechanism *m)
     uint8_t kind = (uint8_t)m->kind;
     uint8_t relation = (uint8_t)m->relation;
     uint8_t unit = (uint8_t)m->unit;
+    uint8_t noise_by = (uint8_t)m->noise_by;
     uint8_t sampling = (uint8_t)m->sampling;
 
     field_u8(c, &kind);
     field_u8(c, &relation);
     field_u8(c, &unit);
+    field_u8(c, &noise_by);
     field_u8(c, &sampling);
     m->kind = (enum mien_mechanism_kind)kind;
     m->relation = (enum mien_relation)relation;
     m->unit = (enum mien_unit_kind)unit;
+    m->noise_by = (enum mien_noise_by)noise_by;
     m->sampling = (enum mien_sampling)sampling;
     field_real(c, &m->rate);
     field_u64(c, &m->bound);
-    field_u64(c, &m->sigma);
+    field_u64(c, &m->sigma2_num);
+    field_u64(c, &m->sigma2_den);
     field_u64(c, &m->dim);
+    field_u64(c, &m->population);
     field_u32(c, &m->cohort);
+    field_u32(c, &m->min_reports);
+    field_u32(c, &m->cap);
+    field_real(c, &m->drop_out);
+    field_u32(c, &m->separation);
+    field_u32(c, &m->participations);
+    field_bytes(c, m->strategy, sizeof(m->strategy));
 }
 
 static void field_software(struct cursor *c, char software[MIEN_ENTRY_SOFTWARE_BYTES])
@@ -133,6 +167,7 @@ static void fields_of_kind(struct cursor *c, struct mien_entry *e)
         field_bytes(c, e->genesis.ca_fingerprint, sizeof(e->genesis.ca_fingerprint));
         break;
     case MIEN_ENTRY_PLAN:
+        field_u32(c, &e->plan.run);
         field_bytes(c, e->plan.plan_hash, sizeof(e->plan.plan_hash));
         field_mechanism(c, &e->plan.mechanism);
         field_u32(c, &e->plan.rounds);
@@ -179,25 +214,71 @@ static void fields_of_kind(struct cursor *c, struct mien_entry *e)
 
 /* ---- what is in range ---- */
 
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static bool is_square(uint64_t n)
+{
+    uint64_t root = (uint64_t)sqrt((double)n);
+
+    for (uint64_t r = root > 0 ? root - 1 : 0; r <= root + 1; r++) {
+        if (r * r == n)
+            return true;
+    }
+    return false;
+}
+
+static const char *noise_problem(const struct mien_mechanism *m)
+{
+    static const uint8_t none[sizeof(m->strategy)];
+
+    if (m->bound == 0 || m->bound > COUNT_MAX || m->dim == 0 || m->dim > COUNT_MAX)
+        return "bound or coordinates out of range";
+    if (m->sigma2_den == 0 || m->sigma2_num > COUNT_MAX || m->sigma2_den > COUNT_MAX)
+        return "variance out of range";
+    if (common_divisor(m->sigma2_num, m->sigma2_den) != 1)
+        return "variance not in lowest terms";
+    if (m->sigma2_den != 1 || !is_square(m->sigma2_num))
+        return "the sigma of a rounded Gaussian is an integer";
+    if (memcmp(m->strategy, none, sizeof(none)) != 0)
+        return "a strategy of independent noise";
+    return NULL;
+}
+
+static const char *cohort_problem(const struct mien_mechanism *m)
+{
+    if (m->cohort == 0 || m->population > COUNT_MAX)
+        return "no cohort, or a population out of range";
+    if (m->cap != 0 && m->cap < m->min_reports)
+        return "a cap below the fewest reports";
+    if (!(m->drop_out >= 0.0 && m->drop_out < 1.0))
+        return "drop-out not in [0, 1)";
+    if (m->separation == 0)
+        return "a separation of 0 rounds";
+    return NULL;
+}
+
 static const char *mechanism_problem(const struct mien_mechanism *m)
 {
-    if (m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN)
-        return "unknown mechanism";
-    if (m->relation != MIEN_RELATION_ZERO_OUT)
-        return "unknown relation";
-    if (m->unit != MIEN_UNIT_TOKEN)
-        return "unknown unit";
+    if (m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN || m->noise_by != MIEN_NOISE_BY_COORDINATOR)
+        return "a mechanism that this version of mien cannot account for";
+    if (m->relation != MIEN_RELATION_ZERO_OUT || m->unit != MIEN_UNIT_TOKEN)
+        return "a relation or unit that this version of mien does not know";
     if (m->sampling != MIEN_SAMPLING_NONE && m->sampling != MIEN_SAMPLING_POISSON)
-        return "unknown sampling";
+        return "a sampling that this version of mien cannot account for";
     if (!(m->rate > 0.0 && m->rate <= 1.0))
         return "rate not in (0, 1]";
     if (m->sampling == MIEN_SAMPLING_NONE && m->rate < 1.0)
         return "a rate without sampling";
-    if (m->bound == 0 || m->bound > COUNT_MAX || m->sigma > COUNT_MAX)
-        return "bound or sigma out of range";
-    if (m->dim == 0 || m->dim > COUNT_MAX || m->cohort == 0)
-        return "no coordinates or no cohort";
-    return NULL;
+    return noise_problem(m) != NULL ? noise_problem(m) : cohort_problem(m);
 }
 
 static const char *plan_problem(const struct mien_entry_plan *plan)
@@ -206,6 +287,8 @@ static const char *plan_problem(const struct mien_entry_plan *plan)
         return "delta not in (0, 1)";
     if (!(plan->epsilon_cap > 0.0))
         return "epsilon cap not positive";
+    if (plan->run == 0)
+        return "runs count from 1";
     return mechanism_problem(&plan->mechanism);
 }
 
@@ -220,8 +303,8 @@ static const char *body_problem(const struct mien_entry *e)
     case MIEN_ENTRY_PLAN:
         return plan_problem(&e->plan);
     case MIEN_ENTRY_MODEL:
-        return e->model.round != 0 || e->model.attempt != 0 || e->model.version != 0
-                   ? "a start model is version 0 of round 0"
+        return e->model.round != 0 || e->model.attempt != 0 || e->model.version > COUNT_MAX
+                   ? "a start model is of round 0"
                    : NULL;
     case MIEN_ENTRY_COMMIT:
         if (e->model.version == 0 || e->model.version > COUNT_MAX)
@@ -293,7 +376,8 @@ enum mien_status mien_entry_decode(struct mien_span bytes, struct mien_entry *ou
     field_bytes(&c, magic, sizeof(magic));
     field_u8(&c, &kind);
     if (memcmp(magic, MAGIC, sizeof(magic)) != 0)
-        return mien_err_set(err, MIEN_EPARSE, "no ledger entry of this version");
+        return mien_err_set(err, MIEN_EPARSE,
+                            "no entry of a ledger that this version of mien reads");
     if (kind == 0 || kind >= MIEN_ENTRY_KIND_END)
         return mien_err_set(err, MIEN_EPARSE, "an entry of unknown kind %u", kind);
     e.kind = (enum mien_entry_kind)kind;

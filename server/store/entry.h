@@ -25,7 +25,7 @@
 enum mien_entry_kind {
     MIEN_ENTRY_GENESIS = 1, /* the first: who signs */
     MIEN_ENTRY_PLAN,        /* the constants of the run */
-    MIEN_ENTRY_MODEL,       /* version 0: the public start, free of charge */
+    MIEN_ENTRY_MODEL,       /* the public start of a run, free of charge */
     MIEN_ENTRY_START,       /* a coordinator took the state over: the epoch rises by one */
     MIEN_ENTRY_ROUND_OPEN,
     MIEN_ENTRY_RESERVE, /* one release is charged, before anything is unmasked */
@@ -38,23 +38,41 @@ enum mien_entry_kind {
 /* "genesis", "plan", ...; "?" for a number that is none. Static storage. */
 const char *mien_entry_kind_name(enum mien_entry_kind kind);
 
-/* What is added to a sum, and who is protected against whom. */
+/* What is added to a sum, by whom, and who is protected against whom. A number that this version
+ * cannot account for is refused when an entry is read. */
 enum mien_mechanism_kind { MIEN_MECHANISM_ROUNDED_GAUSSIAN = 1 };
 enum mien_relation { MIEN_RELATION_ZERO_OUT = 1 };
 enum mien_unit_kind { MIEN_UNIT_TOKEN = 1 }; /* the person an enrolment token was issued for */
+enum mien_noise_by { MIEN_NOISE_BY_COORDINATOR = 1 };
 
-/* The constants of a run that decide its privacy. They come from the plan (mechanism.h), never
- * from the register of devices or from who showed up. */
+/* The constants of a run that decide its privacy: with the number of releases, all that an
+ * accountant needs. They come from the plan (mechanism.h), never from the register of devices or
+ * from who showed up. */
 struct mien_mechanism {
     enum mien_mechanism_kind kind;
     enum mien_relation relation;
     enum mien_unit_kind unit;
+    enum mien_noise_by noise_by;
     enum mien_sampling sampling;
-    double rate;     /* q; 1 with MIEN_SAMPLING_NONE */
-    uint64_t bound;  /* B: L2 bound of a unit's integer vector */
-    uint64_t sigma;  /* of the noise on the integer sum; 0: no privacy */
-    uint64_t dim;    /* coordinates of the vector */
-    uint32_t cohort; /* planned units of a round: the denominator */
+    double rate;         /* q; 1 with MIEN_SAMPLING_NONE */
+    uint64_t bound;      /* B: L2 bound of a unit's integer vector */
+    uint64_t sigma2_num; /* variance of the noise on the integer sum, in lowest terms; 0: no
+                          * privacy; of the rounded Gaussian the square of an integer */
+    uint64_t sigma2_den;
+    uint64_t dim; /* coordinates of the vector */
+
+    /* The plan of a cohort: what the rules of sampling are checked against. */
+    uint64_t population;  /* public lower bound of units that q stands on; 0: none is stated */
+    uint32_t cohort;      /* planned units of a round: the denominator */
+    uint32_t min_reports; /* fewer survivors: nothing is released */
+    uint32_t cap;         /* units of a round at most, the rest left out at random; 0: no cap */
+    double drop_out;      /* planned share of devices that leave */
+
+    /* What one unit may take part in, kept by coordinator and device. */
+    uint32_t separation;     /* rounds from one part to the next: 1 is every round */
+    uint32_t participations; /* releases a unit is part of at most; 0: no limit but the run's */
+
+    uint8_t strategy[32]; /* SHA-256 of the coefficients of correlated noise; 0: independent */
 };
 
 struct mien_entry_genesis {
@@ -63,19 +81,23 @@ struct mien_entry_genesis {
     uint8_t ca_fingerprint[32]; /* SHA-256 of the CA certificate */
 };
 
+/* The constants of a run. One ledger holds all runs of its population, one after the other: the
+ * first PLAN begins run 1; one with the next number begins another run, with a start model of its
+ * own, under constants and a delta of its own. */
 struct mien_entry_plan {
+    uint32_t run;
     uint8_t plan_hash[32];
     struct mien_mechanism mechanism;
     uint32_t rounds; /* planned releases */
     double delta;
-    double epsilon_cap; /* of the reader; infinity for none */
+    double epsilon_cap; /* of the reader, over all runs; infinity for none */
 };
 
 /* MODEL and COMMIT. */
 struct mien_entry_model {
     uint64_t round;          /* 0 in MODEL */
     uint32_t attempt;        /* 0 in MODEL */
-    uint64_t version;        /* 0 in MODEL, then rising by one */
+    uint64_t version;        /* 0 in the first MODEL, then rising by one */
     uint8_t model_hash[32];  /* H(model): SHA-256 of its float32 little-endian values */
     uint8_t file_digest[32]; /* SHA-256 of models/<it>.safetensors */
 };
@@ -129,12 +151,15 @@ struct mien_entry {
 /* Adds the entry's bytes.  errors  MIEN_EINVAL  a field out of range; MIEN_ENOMEM */
 MIEN_CHECK enum mien_status mien_entry_encode(const struct mien_entry *entry, struct mien_buf *out);
 
+/* Whether two are the same in every field. */
+bool mien_mechanism_same(const struct mien_mechanism *a, const struct mien_mechanism *b);
+
 /* The entry in exactly these bytes, every field in range.
  * errors  MIEN_EPARSE  (err says what) */
 MIEN_CHECK enum mien_status mien_entry_decode(struct mien_span bytes, struct mien_entry *out,
                                               struct mien_err *err);
 
-/* The accountant's event of `count` releases under a mechanism. */
+/* The accountant's event of `count` releases under a mechanism: z = sigma / B rounded down. */
 struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count);
 
 #endif

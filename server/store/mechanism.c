@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Above it an integer sigma and its product with a count are no longer exact in a double. */
-#define SIGMA_MAX 9007199254740992.0 /* 2^53 */
+/* Above it sigma squared is no longer exact in a double. */
+#define SIGMA_MAX 67108864.0 /* 2^26 */
 
 enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mien_entry_plan *out,
                                         struct mien_err *err)
@@ -33,13 +33,19 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
         .kind = MIEN_MECHANISM_ROUNDED_GAUSSIAN,
         .relation = MIEN_RELATION_ZERO_OUT,
         .unit = MIEN_UNIT_TOKEN,
+        .noise_by = MIEN_NOISE_BY_COORDINATOR,
         .sampling = sampled ? MIEN_SAMPLING_POISSON : MIEN_SAMPLING_NONE,
         .rate = sampled ? plan->rate : 1.0,
         .bound = params.bound,
-        .sigma = (uint64_t)sigma,
+        .sigma2_num = (uint64_t)sigma * (uint64_t)sigma,
+        .sigma2_den = 1,
         .dim = params.dim,
         .cohort = plan->cohort,
+        .min_reports = plan->min_reports,
+        .drop_out = plan->drop_out,
+        .separation = 1,
     };
+    entry.run = 1;
     entry.rounds = plan->rounds;
     entry.delta = plan->delta;
     entry.epsilon_cap = plan->epsilon_cap > 0.0 ? plan->epsilon_cap : INFINITY;

@@ -137,6 +137,12 @@ static enum mien_status check_format(struct mien_store *store, struct mien_err *
         return status;
     if (version > MIEN_STORE_FORMAT)
         return mien_err_set(err, MIEN_EPOLICY, "the ledger was written by a later version of mien");
+    if (version > 0 && version < MIEN_STORE_FORMAT)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the ledger has format %" PRIu64
+                            " of an earlier mien, which lacks what this version charges by: use "
+                            "the mien that wrote it, or begin a new ledger",
+                            version);
     if (version != MIEN_STORE_FORMAT)
         return mien_err_set(err, MIEN_ECORRUPT, "ledger.db is no ledger");
     status = mien_db_query(store->db, "SELECT value FROM secret WHERE name='unit_salt'", NULL, 0,

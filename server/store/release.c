@@ -51,27 +51,24 @@ static enum mien_status add_set(struct mien_buf *out, const struct mien_release_
 static enum mien_status add_cost(struct mien_buf *out, const struct mien_store *store,
                                  struct mien_err *err)
 {
-    const struct mien_entry_plan *plan = &store->chain.plan;
-    struct mien_dp_event events[2];
-    struct mien_dp_cost cost = {0};
-    size_t n = mien_chain_events(&store->chain, events);
-    enum mien_status status = MIEN_OK;
+    const struct mien_chain_run *run = mien_chain_run(&store->chain);
+    struct mien_dp_cost cost;
+    double delta = 0.0;
+    enum mien_status status = mien_chain_cost(&store->chain, &cost, &delta, err);
 
-    if (n > 0)
-        status = mien_dp_account(events, n, plan->delta, &cost, err);
     if (status == MIEN_OK)
         status = add_real(out, "epsilon", cost.epsilon);
     if (status == MIEN_OK)
         status = add_real(out, "epsilon_witness", cost.epsilon_witness);
     if (status == MIEN_OK)
-        status = add_real(out, "delta", plan->delta);
+        status = add_real(out, "delta", delta);
     if (status == MIEN_OK)
         status = mien_buf_printf(out,
                                  ",\n  \"releases_sampled\": %" PRIu64
                                  ",\n  \"releases_unsampled\": %" PRIu64
                                  ",\n  \"epsilon_covers\": \"all releases of this population up to "
                                  "the ledger's head, for a reader\"",
-                                 store->chain.n_sampled, store->chain.n_unsampled);
+                                 run->n_sampled, run->n_unsampled);
     return status;
 }
 
@@ -82,7 +79,8 @@ static enum mien_status add_mechanism(struct mien_buf *out, const struct mien_me
         ",\n  \"mechanism\": \"rounded_gaussian\",\n  \"relation\": \"zero-out\""
         ",\n  \"unit\": \"enrolment token\",\n  \"sampling\": \"%s\",\n  \"cohort\": %" PRIu32
         ",\n  \"bound\": %" PRIu64 ",\n  \"sigma\": %" PRIu64 ",\n  \"dim\": %" PRIu64,
-        mien_sampling_name(m->sampling), m->cohort, m->bound, m->sigma, m->dim);
+        mien_sampling_name(m->sampling), m->cohort, m->bound, (uint64_t)sqrt((double)m->sigma2_num),
+        m->dim);
 
     return status == MIEN_OK ? add_real(out, "rate", m->rate) : status;
 }

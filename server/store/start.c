@@ -64,7 +64,8 @@ enum mien_status mien_store_start(struct mien_store *store, struct mien_store_re
  * of the planned rounds. */
 static uint64_t worst_case(const struct mien_chain *chain, const struct mien_store_opening *opening)
 {
-    uint64_t charged = chain->n_sampled + chain->n_unsampled;
+    const struct mien_chain_run *run = mien_chain_run(chain);
+    uint64_t charged = run->n_sampled + run->n_unsampled;
     uint64_t rounds = chain->plan.rounds;
 
     if (opening->anchor_status == MIEN_OK && opening->anchor.seq > chain->mark.seq)

@@ -133,8 +133,9 @@ const struct mien_entry_genesis *mien_store_genesis(const struct mien_store *sto
 /* The plan entry in force. Borrowed until the next mien_store_set_plan or close. */
 const struct mien_entry_plan *mien_store_plan(const struct mien_store *store);
 
-/* Puts a changed plan in force (PLAN); the same one again does nothing. What decides privacy is
- * fixed for a run: mechanism, rounds and delta must be those of the first PLAN; the cap may change.
+/* Puts a changed plan of the present run in force (PLAN; `plan->run` is ignored); the same one
+ * again does nothing. What decides privacy is fixed for a run: mechanism, rounds and delta must be
+ * those of the run's first PLAN; the cap may change.
  *
  *   errors  MIEN_EPOLICY  another mechanism, rounds or delta: a new run (err names which)
  *           MIEN_ESTATE   a round is open
@@ -143,12 +144,17 @@ MIEN_CHECK enum mien_status mien_store_set_plan(struct mien_store *store,
                                                 const struct mien_entry_plan *plan,
                                                 struct mien_err *err);
 
-/* What has been charged, equal charges counted together, for common/dp.
+/* What has been charged, run by run, equal charges of a run counted together, for common/dp.
  *
  *   events  given: mien_free
  */
 MIEN_CHECK enum mien_status mien_store_events(struct mien_store *store,
                                               struct mien_dp_event **events, size_t *n_events);
+
+/* What everything so far costs: chain.h, mien_chain_cost. */
+MIEN_CHECK enum mien_status mien_store_cost(const struct mien_store *store,
+                                            struct mien_dp_cost *cost, double *delta,
+                                            struct mien_err *err);
 
 /* How the next release would be charged. */
 struct mien_store_charge {

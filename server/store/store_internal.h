@@ -9,7 +9,7 @@
 #include "server/store/config.h"
 #include "server/store/db.h"
 
-#define MIEN_STORE_FORMAT 1 /* PRAGMA user_version */
+#define MIEN_STORE_FORMAT 2 /* PRAGMA user_version */
 
 struct mien_store {
     char dir[MIEN_CONFIG_PATH_BYTES];

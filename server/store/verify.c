@@ -283,17 +283,17 @@ static enum mien_status check_anchor(struct walk *walk)
 
 static enum mien_status take_cost(struct walk *walk, struct mien_err *err)
 {
-    struct mien_dp_event events[2];
     struct mien_verify *out = walk->out;
-    size_t n = mien_chain_events(&walk->chain, events);
 
     out->mark = walk->chain.mark;
     out->plan = walk->chain.plan;
-    out->n_sampled = walk->chain.n_sampled;
-    out->n_unsampled = walk->chain.n_unsampled;
+    for (size_t i = 0; i < MIEN_CHAIN_MAX_RUNS; i++) {
+        out->n_sampled += walk->chain.run[i].n_sampled;
+        out->n_unsampled += walk->chain.run[i].n_unsampled;
+    }
     if (!walk->chain.has_model)
         return mien_verify_problem(out, "the ledger ends before its start model");
-    return n == 0 ? MIEN_OK : mien_dp_account(events, n, out->plan.delta, &out->cost, err);
+    return mien_chain_cost(&walk->chain, &out->cost, &out->delta, err);
 }
 
 enum mien_status mien_verify_state(const char *dir, const char *db_path,

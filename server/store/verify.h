@@ -24,6 +24,7 @@ struct mien_verify {
     uint64_t n_sampled;          /* releases charged as the plan samples */
     uint64_t n_unsampled;        /* releases charged with q = 1 */
     struct mien_dp_cost cost;    /* recomputed from the entries alone */
+    double delta;                /* that it holds at */
     size_t n_problems;
     char *problems[MIEN_VERIFY_MAX_PROBLEMS]; /* sentences, in the order of the ledger */
 };

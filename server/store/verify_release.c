@@ -55,10 +55,12 @@ static enum mien_status account(const cJSON *json, struct mien_verify *out, stru
 
     m->rate = number(json, "rate");
     m->bound = count(json, "bound");
-    m->sigma = count(json, "sigma");
+    m->sigma2_num = count(json, "sigma") * count(json, "sigma");
+    m->sigma2_den = 1;
     m->dim = count(json, "dim");
     m->cohort = (uint32_t)count(json, "cohort");
     out->plan.delta = number(json, "delta");
+    out->delta = out->plan.delta;
     out->n_sampled = count(json, "releases_sampled");
     out->n_unsampled = count(json, "releases_unsampled");
     if (status == MIEN_OK && m->bound == 0)

@@ -98,7 +98,7 @@ static bool fill_json(cJSON *json, const struct mien_verify *verify, bool state)
     bool filled = cJSON_AddBoolToObject(json, "ok", verify->n_problems == 0) != NULL &&
                   add_real(json, "epsilon", verify->cost.epsilon) &&
                   add_real(json, "epsilon_witness", verify->cost.epsilon_witness) &&
-                  add_real(json, "delta", verify->plan.delta) &&
+                  add_real(json, "delta", verify->delta) &&
                   add_real(json, "releases", (double)(verify->n_sampled + verify->n_unsampled));
 
     mien_hex(verify->mark.head, 32, head);
@@ -139,7 +139,7 @@ static void print_promise(const struct mien_verify *verify)
         printf("No release was charged: nothing about any contributor is out.\n");
         return;
     }
-    if (m->sigma == 0) {
+    if (m->sigma2_num == 0) {
         printf("The noise is 0: NOTHING IS PROMISED to any contributor.\n");
         return;
     }
@@ -147,14 +147,14 @@ static void print_promise(const struct mien_verify *verify)
            "  epsilon %.4g against whoever reads the models and this ledger%s;\n"
            "  epsilon %.4g against whoever also saw who took part.\n"
            "Compared is the same run in which that person's device sends zeros (zero-out).\n"
-           "Each release: rounded Gaussian noise, sigma %" PRIu64 " on a sum with bound %" PRIu64
+           "Each release: rounded Gaussian noise, sigma %.0f on a sum with bound %" PRIu64
            " per person.\n"
            "The coordinator learns sums of groups before the noise, and is not covered by these.\n",
-           verify->plan.delta, verify->cost.epsilon,
+           verify->delta, verify->cost.epsilon,
            verify->n_sampled > 0 && m->sampling == MIEN_SAMPLING_POISSON
                ? ", given that its coins were secret and fair"
                : "",
-           verify->cost.epsilon_witness, m->sigma, m->bound);
+           verify->cost.epsilon_witness, sqrt((double)m->sigma2_num), m->bound);
 }
 
 static void print_text(const struct mien_verify *verify, bool state)

@@ -66,15 +66,45 @@ static void the_bytes_are_those_of_the_document(void **state)
 {
     (void)state;
     /* docs/file-formats.md, "An entry" */
-    static const uint8_t expected[] = {'M', 'L', 'E', '1', 8, 0, 0,  0, 0,   0,   0,   0,   3,   0,
-                                       0,   0,   0,   0,   0, 0, 17, 5, '0', '.', '1', '.', '0', 0,
-                                       0,   0,   0,   0,   0, 0, 2,  0, 0,   0,   1,   1};
+    static const uint8_t abandon[] = {
+        'M', 'L', 'E', '2',                  /* magic */
+        8,                                   /* ABANDON */
+        0,   0,   0,   0,   0,   0,   0, 3,  /* epoch */
+        0,   0,   0,   0,   0,   0,   0, 17, /* seq */
+        5,   '0', '.', '1', '.', '0',        /* software */
+        0,   0,   0,   0,   0,   0,   0, 2,  /* round */
+        0,   0,   0,   1,                    /* attempt */
+        1,                                   /* charged */
+    };
+    static const uint8_t mechanism[] = {
+        1,    1,    1,    1,    2, /* kind, relation, unit, noise by, sampling */
+        0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a, /* rate 0.1 */
+        0,    0,    0,    0,    0,    0,    0x03, 0xe8, /* B 1000 */
+        0,    0,    0,    0,    0,    0x3d, 0x09, 0x00, /* sigma^2 4000000 */
+        0,    0,    0,    0,    0,    0,    0,    1,    /* over 1 */
+        0,    0,    0,    0,    0,    0,    0,    10,   /* coordinates */
+        0,    0,    0,    0,    0,    0,    0,    0,    /* population: not stated */
+        0,    0,    0,    20,                           /* cohort */
+        0,    0,    0,    3,                            /* min_reports */
+        0,    0,    0,    0,                            /* no cap */
+        0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a, /* drop-out 0.1 */
+        0,    0,    0,    1,                            /* separation */
+        0,    0,    0,    0,                            /* participations: no limit */
+        0,    0,    0,    0,    0,    0,    0,    0,    /* strategy: none */
+        0,    0,    0,    0,    0,    0,    0,    0,    0, 0, 0, 0,
+        0,    0,    0,    0,    0,    0,    0,    0,    0, 0, 0, 0,
+    };
     struct mien_entry entry = entry_of(MIEN_ENTRY_ABANDON);
     struct mien_buf bytes = {0};
 
     encode(&entry, &bytes);
-    assert_int_equal(bytes.len, sizeof(expected));
-    assert_memory_equal(bytes.data, expected, sizeof(expected));
+    assert_int_equal(bytes.len, sizeof(abandon));
+    assert_memory_equal(bytes.data, abandon, sizeof(abandon));
+    bytes.len = 0;
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    encode(&entry, &bytes);
+    assert_int_equal(bytes.len, 27 + 12 + sizeof(mechanism) + 32);
+    assert_memory_equal(bytes.data + 27 + 12, mechanism, sizeof(mechanism));
     mien_buf_fini(&bytes);
 }
 
@@ -111,10 +141,52 @@ static void fields_out_of_range_have_no_bytes(void **state)
     entry = entry_of(MIEN_ENTRY_RESERVE);
     entry.reserve.mechanism.bound = 0;
     assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    entry.reserve.mechanism.sigma2_den = 2; /* not in lowest terms */
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    entry.reserve.mechanism.sigma2_num = 3999999; /* no square */
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    entry.reserve.mechanism.strategy[31] = 1;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
+    entry = entry_of(MIEN_ENTRY_RESERVE);
+    entry.reserve.mechanism.separation = 0;
+    assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
     entry = entry_of(MIEN_ENTRY_ROUND_OPEN);
     entry.round_open.round = 0;
     assert_int_equal(mien_entry_encode(&entry, &bytes), MIEN_EINVAL);
     assert_int_equal(bytes.len, 0);
+}
+
+static void an_entry_of_the_first_format_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    struct mien_entry entry = entry_of(MIEN_ENTRY_ABANDON);
+    struct mien_entry back;
+    struct mien_err err = {0};
+    struct mien_buf bytes = {0};
+
+    encode(&entry, &bytes);
+    bytes.data[3] = '1';
+    assert_int_equal(mien_entry_decode(mien_buf_span(&bytes), &back, &err), MIEN_EPARSE);
+    assert_non_null(strstr(err.text, "this version of mien reads"));
+    mien_buf_fini(&bytes);
+}
+
+static void noise_is_never_counted_as_more_than_it_is(void **state)
+{
+    (void)state;
+    struct mien_mechanism m = fixture_plan().mechanism;
+
+    for (uint64_t sigma = 1; sigma < 3000; sigma += 7) {
+        m.sigma2_num = sigma * sigma;
+        m.bound = 3000 - sigma;
+        struct mien_dp_event event = mien_mechanism_event(&m, 5);
+        assert_true((long double)event.noise * (long double)m.bound <= (long double)sigma);
+        assert_true(event.noise * (1.0 + 1e-15) >= (double)sigma / (double)m.bound);
+        assert_int_equal(event.count, 5);
+    }
 }
 
 static void whatever_is_accepted_has_one_spelling(void **state)
@@ -150,6 +222,8 @@ int main(void)
         cmocka_unit_test(the_bytes_are_those_of_the_document),
         cmocka_unit_test(a_cut_or_longer_entry_is_refused),
         cmocka_unit_test(fields_out_of_range_have_no_bytes),
+        cmocka_unit_test(an_entry_of_the_first_format_is_refused_with_a_sentence),
+        cmocka_unit_test(noise_is_never_counted_as_more_than_it_is),
         cmocka_unit_test(whatever_is_accepted_has_one_spelling),
     };
 

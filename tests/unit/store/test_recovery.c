@@ -228,6 +228,23 @@ static void a_crash_between_ledger_and_anchor_is_no_rollback(void **state)
     assert_int_equal(fixture_start(at->store).state, MIEN_STORE_OPEN);
 }
 
+static void ledgers_of_other_formats_are_refused_with_a_sentence(void **state)
+{
+    struct at *at = *state;
+    struct mien_store *store = NULL;
+    struct mien_err err = {0};
+
+    mien_store_close(at->store);
+    fixture_sql(at->dir, "PRAGMA user_version=1");
+    assert_int_equal(mien_store_open(at->dir, fixture_seed, &store, &err), MIEN_EPOLICY);
+    assert_non_null(strstr(err.text, "an earlier mien"));
+    fixture_sql(at->dir, "PRAGMA user_version=3");
+    assert_int_equal(mien_store_open(at->dir, fixture_seed, &store, &err), MIEN_EPOLICY);
+    assert_non_null(strstr(err.text, "a later version"));
+    fixture_sql(at->dir, "PRAGMA user_version=2");
+    at->store = fixture_open(at->dir);
+}
+
 static void a_second_process_is_kept_out(void **state)
 {
     struct at *at = *state;
@@ -290,6 +307,7 @@ int main(void)
         TEST(a_rolled_back_ledger_is_refused_until_the_loss_is_charged),
         TEST(a_missing_or_damaged_anchor_is_refused),
         TEST(a_crash_between_ledger_and_anchor_is_no_rollback),
+        TEST(ledgers_of_other_formats_are_refused_with_a_sentence),
         TEST(a_second_process_is_kept_out),
         TEST(a_full_disk_refuses_and_loses_nothing),
         TEST(a_backup_is_whole_and_never_overwrites),

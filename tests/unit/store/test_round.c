@@ -195,7 +195,7 @@ static void what_decides_privacy_is_fixed_for_a_run(void **state)
     plan.mechanism.cohort = 19;
     assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_EPOLICY);
     plan = fixture_plan();
-    plan.mechanism.sigma = 1999;
+    plan.mechanism.sigma2_num = 1999 * 1999;
     assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_EPOLICY);
     plan = fixture_plan();
     plan.delta = 1e-4;
@@ -204,7 +204,11 @@ static void what_decides_privacy_is_fixed_for_a_run(void **state)
     plan.rounds++;
     assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_EPOLICY);
     plan = fixture_plan();
+    plan.mechanism.separation = 2;
+    assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_EPOLICY);
+    plan = fixture_plan();
     plan.plan_hash[0]++; /* something that costs nothing */
+    plan.mechanism.min_reports--;
     assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_OK);
     assert_int_equal(mien_store_mark(store).seq, seq + 1);
 }
