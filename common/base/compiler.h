@@ -25,4 +25,10 @@ __extension__ typedef unsigned __int128 mien_u128;
 /* A signed integer of 128 bits. */
 __extension__ typedef __int128 mien_i128;
 
+/* Zero bits before the first one of v, which is not 0. */
+static inline unsigned mien_leading_zeros(unsigned long long v)
+{
+    return (unsigned)__builtin_clzll(v);
+}
+
 #endif

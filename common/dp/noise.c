@@ -6,52 +6,19 @@
 #include "common/base/num.h"
 #include "common/base/secret.h"
 #include "common/dp/exact_tail.h"
+#include "common/dp/quantile.h"
 
-#include <math.h>
 #include <string.h>
 
-/* Table entries further out are below 2^-64 (erfc(9.12 / sqrt 2) = 2^-65). */
-#define TABLE_DEVIATIONS 9.2
+#define BATCH 2048
 
-/* How far a table entry made from doubles may be from 2^64 times the truth: erfc is good to a few
- * units of its 53 bits, so below 2^13 at most; eight times as much is assumed, and the tests
- * compare with exact values. */
-#define TABLE_MARGIN (UINT64_C(1) << 16)
-
-static const double root_half = 0.70710678118654752440;
-
-#define GUIDE_BITS 14
-#define BATCH 512
+#define HALF (UINT64_C(1) << (MIEN_QUANTILE_ONE_BITS - 1))
+#define ONE (UINT64_C(1) << MIEN_QUANTILE_ONE_BITS)
 
 struct mien_noise {
     uint64_t sigma;
-    uint64_t *tail; /* [n] falling: 2^64 P(|X| > m), within TABLE_MARGIN */
-    size_t n;
-    uint32_t guide[(1u << GUIDE_BITS) + 1]; /* first m with tail[m] < bucket's upper end */
+    struct mien_quantile quantile;
 };
-
-/* tail[m] for a uniform number is compared like this: |X| is the smallest m with u >= tail[m]. */
-static size_t first_at_most(const uint64_t *tail, size_t low, size_t high, uint64_t u)
-{
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (tail[middle] <= u)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-static void fill_guide(struct mien_noise *noise)
-{
-    for (uint64_t b = 0; b <= UINT64_C(1) << GUIDE_BITS; b++) {
-        uint64_t u = b == UINT64_C(1) << GUIDE_BITS ? UINT64_MAX : b << (64 - GUIDE_BITS);
-
-        noise->guide[b] = (uint32_t)first_at_most(noise->tail, 0, noise->n, u);
-    }
-}
 
 enum mien_status mien_noise_new(uint64_t sigma, struct mien_noise **out)
 {
@@ -61,27 +28,13 @@ enum mien_status mien_noise_new(uint64_t sigma, struct mien_noise **out)
     if (noise == NULL)
         return MIEN_ENOMEM;
     noise->sigma = sigma;
-    noise->n = (size_t)ceil(TABLE_DEVIATIONS * (double)sigma) + 1;
-    noise->tail = mien_calloc(noise->n, sizeof(*noise->tail));
-    if (noise->tail == NULL) {
-        mien_noise_free(noise);
-        return MIEN_ENOMEM;
-    }
-    for (size_t m = 0; m < noise->n; m++) {
-        double x = ((double)m + 0.5) / (double)sigma;
-
-        noise->tail[m] = (uint64_t)(erfc(x * root_half) * 0x1p64);
-    }
-    fill_guide(noise);
+    mien_quantile_init(&noise->quantile);
     *out = noise;
     return MIEN_OK;
 }
 
 void mien_noise_free(struct mien_noise *noise)
 {
-    if (noise == NULL)
-        return;
-    mien_free(noise->tail);
     mien_free(noise);
 }
 
@@ -99,8 +52,8 @@ enum mien_status mien_noise_tail(uint64_t sigma, uint64_t m, mien_u128 *out)
     return status;
 }
 
-/* The smallest m >= from with u >= P(|X| > m), u being known to some places. From the bottom of a
- * margin upwards the answer is a step or two away; far out in the tail it is found by doubling.
+/* The smallest m >= from with u >= P(|X| > m), u being known to some places. From the bottom of the
+ * bound upwards the answer is a step or two away; far out in the tail it is found by doubling.
  *
  *   open  out: a comparison needs more places
  */
@@ -134,14 +87,31 @@ static enum mien_status search_exactly(struct mien_exact_tail *exact, const uint
     return status;
 }
 
-/* What 64 bits against the table cannot decide: as many more as it takes, and exact values. */
+/* Where |X| = floor(sigma f(u) + 1/2) lies by the table: y is that number before the floor, in
+ * fixed point, and margin how far the truth may be. */
+struct place {
+    mien_u128 y;
+    uint64_t margin;
+};
+
+static struct place find_place(const struct mien_noise *noise, uint64_t high_bits)
+{
+    uint64_t error = 0;
+    const uint64_t f = mien_quantile_at(&noise->quantile, high_bits, &error);
+
+    return (struct place){.y = (mien_u128)f * noise->sigma + HALF, .margin = noise->sigma * error};
+}
+
+/* What 64 bits cannot decide: as many more as it takes, and exact values. */
 static enum mien_status draw_exactly(const struct mien_noise *noise, struct mien_rng *rng,
                                      uint64_t high_bits, uint64_t *magnitude)
 {
     uint8_t u[MIEN_EXACT_TAIL_MAX_BITS / 8];
-    const uint64_t above =
-        high_bits > UINT64_MAX - TABLE_MARGIN ? UINT64_MAX : high_bits + TABLE_MARGIN;
-    const uint64_t first = first_at_most(noise->tail, 0, noise->n, above);
+    /* f falls: below the table's smallest u the answer lies further out. */
+    const struct place at =
+        find_place(noise, high_bits < MIEN_QUANTILE_MIN_U ? MIEN_QUANTILE_MIN_U : high_bits);
+    const uint64_t from =
+        at.y > at.margin ? (uint64_t)((at.y - at.margin) >> MIEN_QUANTILE_ONE_BITS) : 0;
     enum mien_status status = MIEN_OK;
     bool open = true;
     size_t n_known = 8;
@@ -155,7 +125,7 @@ static enum mien_status draw_exactly(const struct mien_noise *noise, struct mien
         if (status == MIEN_OK)
             status = mien_exact_tail_new(noise->sigma, bits, &exact);
         if (status == MIEN_OK)
-            status = search_exactly(exact, u, first > 0 ? first - 1 : 0, magnitude, &open);
+            status = search_exactly(exact, u, from, magnitude, &open);
         mien_exact_tail_free(exact);
         if (status != MIEN_OK)
             break;
@@ -164,18 +134,18 @@ static enum mien_status draw_exactly(const struct mien_noise *noise, struct mien
     return status == MIEN_OK && open ? MIEN_ECRYPTO : status;
 }
 
-static enum mien_status draw_one(const struct mien_noise *noise, struct mien_rng *rng, uint64_t u,
-                                 uint64_t *magnitude)
+static inline enum mien_status draw_one(const struct mien_noise *noise, struct mien_rng *rng,
+                                        uint64_t u, uint64_t *magnitude)
 {
-    size_t bucket = (size_t)(u >> (64 - GUIDE_BITS));
-    size_t m = first_at_most(noise->tail, noise->guide[bucket + 1], noise->guide[bucket], u);
-    bool near_above = m > 0 && noise->tail[m - 1] - u <= TABLE_MARGIN;
-    bool near_below = m == noise->n || u - noise->tail[m] <= TABLE_MARGIN;
+    if (u >= MIEN_QUANTILE_MIN_U) {
+        const struct place at = find_place(noise, u);
+        const uint64_t fraction = (uint64_t)at.y & (ONE - 1);
 
-    if (near_above || near_below)
-        return draw_exactly(noise, rng, u, magnitude);
-    *magnitude = m;
-    return MIEN_OK;
+        *magnitude = (uint64_t)(at.y >> MIEN_QUANTILE_ONE_BITS);
+        if (fraction > at.margin && fraction < ONE - at.margin)
+            return MIEN_OK;
+    }
+    return draw_exactly(noise, rng, u, magnitude);
 }
 
 static enum mien_status draw_batch(const struct mien_noise *noise, struct mien_rng *rng,

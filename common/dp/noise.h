@@ -1,14 +1,16 @@
 /* Noise: round(N(0, sigma^2)), sampled exactly on the integers.
  *
  * The probability of k is the difference of the normal distribution function at (k + 1/2) / sigma
- * and (k - 1/2) / sigma. A draw is a sign and a uniform number against P(|X| > m): 64 bits first,
- * and where those cannot decide, exact values to as many places as it takes. So the distribution is
- * exact, tails included, given a perfect generator; nothing is left to charge. No floating-point
- * number enters a draw: doubles fill the first table, and whatever they could have got wrong is
- * decided by exact integers.
+ * and (k - 1/2) / sigma. A draw is a sign and a uniform number u: |X| is the smallest m with
+ * u >= P(|X| > m), that is, sigma times the quantile of u, rounded. 64 bits of u and a table of the
+ * quantile with a bound on its error (quantile.h) decide nearly always; where the bound does not,
+ * exact values do, to as many places as it takes. So the distribution is exact, tails included,
+ * given a perfect generator; nothing is left to charge. No floating-point number enters a draw:
+ * doubles fill the table, and whatever they could have got wrong is decided by exact integers.
  *
- * Time: table look-ups depend on the noise drawn, so the whole vector is drawn before the sum is
- * unmasked, in one batch, away from any request.
+ * Time: the table's addresses, and once in some 2^20 draws the exact path, depend on the noise
+ * drawn, so the whole vector is drawn before the sum is unmasked, in batches of a fixed size, away
+ * from any request.
  *
  * Sources: design: rounded Gaussian; Canonne, Kamath, Steinke 2020 on why integers; Mironov 2012
  *          on why not floats
@@ -24,8 +26,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Largest sigma a sampler is made for: its table has 9.1 sigma entries of 8 bytes. */
-#define MIEN_NOISE_MAX_SIGMA (UINT64_C(1) << 22)
+/* Largest sigma a sampler is made for. Time and memory do not depend on sigma up to about 2^30;
+ * beyond, the exact path is taken more often. */
+#define MIEN_NOISE_MAX_SIGMA (UINT64_C(1) << 40)
 
 struct mien_noise;
 

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/rng_seeded.h"
 #include "tests/support/test.h"
+#include "tests/unit/dp/draws.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,34 +34,19 @@ static void tails_are_exact_to_the_last_bits(void **state)
     }
 }
 
-static void doubles_stay_far_inside_the_margin_of_the_table(void **state)
+static double rounded_between(const struct draws_law *law, int64_t low, int64_t high)
 {
-    (void)state;
-    static const uint64_t sigmas[] = {1, 7, 100, 8764, 100000};
+    const double unit = 0.70710678118654752440 / law->sigma;
 
-    for (size_t s = 0; s < sizeof(sigmas) / sizeof(sigmas[0]); s++) {
-        for (uint64_t i = 0; i < 60; i++) {
-            uint64_t m = sigmas[s] * i * 9 / 60;
-            double x = ((double)m + 0.5) / (double)sigmas[s];
-            mien_u128 exact = 0;
-
-            assert_int_equal(mien_noise_tail(sigmas[s], m, &exact), MIEN_OK);
-            uint64_t table = (uint64_t)(erfc(x * 0.70710678118654752440) * 0x1p64);
-            uint64_t truth = (uint64_t)(exact >> 64);
-            uint64_t off = table > truth ? table - truth : truth - table;
-            /* The margin is 2^16. */
-            assert_true(off < UINT64_C(1) << 13);
-        }
-    }
+    return 0.5 * (erfc(((double)low - 0.5) * unit) - erfc(((double)high + 0.5) * unit));
 }
 
-/* Chi-square of draws against exact cells. Seed 5: the run is one fixed event; as a random one it
- * would fail with probability below 1e-6 (threshold at mean + 5.5 deviations, and 64 or more
- * degrees of freedom make that bound good). */
+/* Seed 5: the run is one fixed event; as a random one each check would fail with probability below
+ * 1e-6. 9000 is the sigma of some 3 10^5 coordinates, 2^30 that of noise on a fine lattice. */
 static void draws_follow_the_distribution(void **state)
 {
     (void)state;
-    static const uint64_t sigmas[] = {1, 3, 64, 9000};
+    static const uint64_t sigmas[] = {1, 3, 64, 9000, 100000, UINT64_C(1) << 30};
     struct mien_rng_seeded *seeded = NULL;
     int64_t *draws = mien_calloc(N_DRAWS, sizeof(*draws));
 
@@ -69,44 +55,20 @@ static void draws_follow_the_distribution(void **state)
     struct mien_rng rng = mien_rng_seeded_handle(seeded);
     for (size_t s = 0; s < sizeof(sigmas) / sizeof(sigmas[0]); s++) {
         const double sigma = (double)sigmas[s];
-        const int64_t width = (int64_t)fmax(1.0, floor(sigma / 8.0));
-        enum { CELLS = 81 };
-        double seen[CELLS] = {0};
+        /* E round(X)^2 = sigma^2 + 1/12, E round(X)^4 = 3 sigma^4 + sigma^2 / 2 + 1/80, to below
+         * e^(-2 pi^2 sigma^2) (Sheppard's corrections). */
+        const double variance = sigma * sigma + 1.0 / 12.0;
+        const double fourth = 3 * sigma * sigma * sigma * sigma + sigma * sigma / 2 + 1.0 / 80.0;
+        const struct draws_law law = {.between = rounded_between,
+                                      .sigma = sigma,
+                                      .variance = variance,
+                                      .fourth = fourth / (variance * variance)};
         struct mien_noise *noise = NULL;
-        double sum = 0;
-        double squares = 0;
 
         assert_int_equal(mien_noise_new(sigmas[s], &noise), MIEN_OK);
         assert_int_equal(mien_noise_draw(noise, &rng, draws, N_DRAWS), MIEN_OK);
         mien_noise_free(noise);
-        for (size_t i = 0; i < N_DRAWS; i++) {
-            int64_t cell = (int64_t)floor((double)draws[i] / (double)width + 0.5) + CELLS / 2;
-
-            cell = cell < 0 ? 0 : cell >= CELLS ? CELLS - 1 : cell;
-            seen[cell] += 1;
-            sum += (double)draws[i];
-            squares += (double)draws[i] * (double)draws[i];
-        }
-        double chi_square = 0;
-        double cells = 0;
-        for (int64_t c = 1; c + 1 < CELLS; c++) {
-            /* Cell c holds the integers k with floor(k / width + 1/2) = c - CELLS / 2. */
-            double low = ceil(((double)(c - CELLS / 2) - 0.5) * (double)width);
-            double high = ceil(((double)(c - CELLS / 2) + 0.5) * (double)width);
-            double p = 0.5 * (erfc((low - 0.5) / sigma * 0.70710678118654752440) -
-                              erfc((high - 0.5) / sigma * 0.70710678118654752440));
-            double expected = p * N_DRAWS;
-
-            if (expected < 25)
-                continue;
-            chi_square += (seen[c] - expected) * (seen[c] - expected) / expected;
-            cells += 1;
-        }
-        assert_true(chi_square < cells + 5.5 * sqrt(2 * cells) + 20);
-        /* Variance sigma^2 + 1/12; moments within 5.5 standard errors. */
-        double variance = sigma * sigma + 1.0 / 12.0;
-        assert_true(fabs(sum / N_DRAWS) < 5.5 * sqrt(variance / N_DRAWS));
-        assert_true(fabs(squares / N_DRAWS / variance - 1) < 5.5 * sqrt(2.0 / N_DRAWS));
+        draws_check(&law, draws, N_DRAWS);
     }
     mien_rng_seeded_free(seeded);
     mien_free(draws);
@@ -265,7 +227,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tails_are_exact_to_the_last_bits),
-        cmocka_unit_test(doubles_stay_far_inside_the_margin_of_the_table),
         cmocka_unit_test(draws_follow_the_distribution),
         cmocka_unit_test(a_draw_near_a_table_entry_is_decided_by_exact_bits),
         cmocka_unit_test(what_128_bits_leave_open_takes_more_of_them),
