@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "common/base/secret.h"
+#include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
 
 #include <inttypes.h>
@@ -78,6 +79,26 @@ static void bench_rounded(uint64_t sigma, int64_t *out, size_t n, int runs)
     mien_noise_free(noise);
 }
 
+static void bench_discrete(uint64_t sigma, int64_t *out, size_t n, int runs)
+{
+    struct mien_rng rng = mien_rng_system();
+    struct mien_discrete_gaussian noise;
+    double rate[MAX_RUNS];
+    double bytes[MAX_RUNS];
+
+    need(mien_discrete_gaussian_init(&noise, sigma * sigma, 1), "sigma");
+    for (int r = 0; r < runs; r++) {
+        const double start = cpu_s();
+
+        need(mien_discrete_gaussian_draw(&noise, &rng, out, n), "draw");
+        rate[r] = (double)n / (cpu_s() - start) * 1e-6;
+        bytes[r] = generator_gb(&rng, out, n);
+    }
+    printf("discrete  sigma %10" PRIu64 "                 %6.1f M samples/s  (generator %.2f "
+           "GB/s)\n",
+           sigma, median(rate, runs), median(bytes, runs));
+}
+
 int main(int argc, char **argv)
 {
     static const uint64_t sigmas[] = {16, 100, 1000, 8764, 100000, 1000000, UINT64_C(1) << 30};
@@ -93,6 +114,8 @@ int main(int argc, char **argv)
     need(out == NULL ? MIEN_ENOMEM : MIEN_OK, "memory");
     for (size_t i = 0; i < sizeof(sigmas) / sizeof(sigmas[0]); i++)
         bench_rounded(sigmas[i], out, n, (int)runs);
+    for (size_t i = 0; i + 2 < sizeof(sigmas) / sizeof(sigmas[0]); i++)
+        bench_discrete(sigmas[i], out, n / 4, (int)runs);
     mien_wipe(out, n * sizeof(*out));
     mien_free(out);
     return 0;
