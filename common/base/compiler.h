@@ -19,6 +19,9 @@
 #define MIEN_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+/* A function whose calls with constants are to be compiled for these constants. */
+#define MIEN_INLINE static inline __attribute__((always_inline))
+
 /* An unsigned integer of 128 bits. */
 __extension__ typedef unsigned __int128 mien_u128;
 
