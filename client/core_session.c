@@ -4,7 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/secret.h"
-#include "common/secagg/mask.h"
+#include "common/secagg/pack.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/secagg/mask.h"
+#include "common/secagg/pack.h"
 #include "common/secagg/rebuild.h"
 
 #include <string.h>
@@ -384,8 +385,8 @@ static enum mien_status open_masks(const struct mien_secagg_sum *sum, struct mas
     return status;
 }
 
-enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, int64_t *total,
-                                        uint32_t *blamed)
+enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, const struct mien_crew *crew,
+                                        int64_t *total, uint32_t *blamed)
 {
     *blamed = UINT32_MAX;
     if (!mien_secagg_sum_ready(sum))
@@ -397,7 +398,7 @@ enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, int64_t *to
     sum->state = STATE_OVER;
     enum mien_status status = open_masks(sum, &masks, blamed);
     if (status == MIEN_OK)
-        status = mien_mask_apply(masks.mask, masks.n, sum->residue, sum->session.dim);
+        status = mien_mask_apply(crew, masks.mask, masks.n, sum->residue, sum->session.dim);
     mien_wipe(masks.mask, n_max * sizeof(*masks.mask));
     mien_free(masks.mask);
     for (uint32_t j = 0; j < sum->session.dim && status == MIEN_OK; j++)

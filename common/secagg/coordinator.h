@@ -15,6 +15,7 @@
 
 #include "common/base/err.h"
 #include "common/secagg/credential.h"
+#include "common/secagg/crew.h"
 #include "common/secagg/session.h"
 #include "common/secagg/share.h"
 
@@ -108,6 +109,7 @@ bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum);
  * Every seed that is rebuilt carries its check, and a key seed must give the key that was sent.
  * With one share to spare, a wrong one is found and left out.
  *
+ *   crew    who expands the masks; NULL: the calling thread
  *   total   [dim] the lifted sum is added
  *   blamed  out: first member whose share was wrong, or who dealt shares of another key's seed;
  *           UINT32_MAX for none, or when it cannot be told
@@ -115,7 +117,8 @@ bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum);
  *           MIEN_ECORRUPT   a secret cannot be rebuilt; total is as it was
  *           MIEN_ENOMEM, MIEN_ECRYPTO
  */
-MIEN_CHECK enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, int64_t *total,
+MIEN_CHECK enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum,
+                                                   const struct mien_crew *crew, int64_t *total,
                                                    uint32_t *blamed);
 
 #endif

@@ -386,7 +386,7 @@ static enum mien_status mask_with_all(const struct mien_secagg_device *d, uint32
             status = mask_with(d, i, &masks[n_masks++]);
     }
     if (status == MIEN_OK)
-        status = mien_mask_apply(masks, n_masks, vector, s->dim);
+        status = mien_mask_apply(NULL, masks, n_masks, vector, s->dim);
     mien_wipe(masks, s->n * sizeof(*masks));
     mien_free(masks);
     return status;

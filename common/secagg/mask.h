@@ -1,6 +1,6 @@
-/* Masks: keystreams added to residues, and residues packed to their bits.
+/* Masks: keystreams added to residues.
  *
- * A keystream is AES-128-CTR from OpenSSL, or from a wider kernel where the processor has one
+ * A keystream is AES-128-CTR from OpenSSL, or from a faster kernel where the processor has one
  * (mask_kernel.h); a kernel that does not give OpenSSL's bytes is not used.
  *
  * Source:  Bonawitz et al. 2017, section 4 (PRG masks); AES-128-CTR of NIST SP 800-38A
@@ -10,8 +10,8 @@
 #define MIEN_SECAGG_MASK_H
 
 #include "common/base/compiler.h"
-#include "common/base/span.h"
 #include "common/base/status.h"
+#include "common/secagg/crew.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,35 +22,16 @@ struct mien_mask {
     bool subtract;
 };
 
-/* Adds masks to n residues mod 2^32, a cache's worth of residues at a time.
+/* Adds masks to n residues mod 2^32. A slice of the crew's work is a cache's worth of residues,
+ * over which all masks pass while it stays there.
  *
+ *   crew    NULL: the calling thread
  *   masks   [n_masks]
  *   residue [n] in place; word i is bytes 4i .. 4i + 3 of the stream, little-endian
  *   errors  MIEN_ECRYPTO (the residues are then unusable)
  */
-MIEN_CHECK enum mien_status mien_mask_apply(const struct mien_mask *masks, uint32_t n_masks,
+MIEN_CHECK enum mien_status mien_mask_apply(const struct mien_crew *crew,
+                                            const struct mien_mask *masks, uint32_t n_masks,
                                             uint32_t *residue, uint64_t n);
-
-/* The low `bits` of n residues, packed: residue i takes bits i bits .. (i + 1) bits - 1, low bits
- * first, little-endian; the last byte is filled with zeros.
- *
- *   out  [mien_secagg_packed_bytes(n, bits)]
- */
-void mien_pack(const uint32_t *residue, uint32_t n, uint32_t bits, uint8_t *out);
-
-/* Part of packing, for streaming: bytes first .. first + len - 1 of what mien_pack gives. */
-void mien_pack_part(const uint32_t *residue, uint32_t n, uint32_t bits, uint64_t first,
-                    uint8_t *out, uint64_t len);
-
-/* Adds the packed residues to n sums mod 2^32.
- *
- *   errors  MIEN_EPARSE  the length is not that of n residues, or the filling is not zero; the
- *                        sums are as they were
- */
-MIEN_CHECK enum mien_status mien_unpack_add(struct mien_span packed, uint32_t bits, uint32_t *sum,
-                                            uint32_t n);
-
-/* The residue mod 2^bits as the signed number nearest to zero. */
-int64_t mien_lift(uint32_t residue, uint32_t bits);
 
 #endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/secagg/mask_kernel.h"
-
 #include "common/base/bytes.h"
 #include "common/base/num.h"
 #include "common/base/secret.h"
+#include "common/secagg/mask_kernel.h"
 
 #include <openssl/evp.h>
 
@@ -12,32 +11,23 @@
 
 static const uint8_t zeros[STREAM_WORDS * 4];
 
-struct mien_mask_counter mien_mask_counter_at(const struct mien_mask *mask, uint64_t add)
+static void add_words(uint32_t *residue, const uint32_t *stream, uint64_t n, bool subtract)
 {
-    const uint64_t low = mien_load_be64(mask->key + 24) + add;
-
-    return (struct mien_mask_counter){.high = mien_load_be64(mask->key + 16) + (low < add),
-                                      .low = low};
+    if (subtract) {
+        for (uint64_t i = 0; i < n; i++)
+            residue[i] -= mien_from_le32(stream[i]);
+    } else {
+        for (uint64_t i = 0; i < n; i++)
+            residue[i] += mien_from_le32(stream[i]);
+    }
 }
 
-static void add_words(uint32_t *residue, const uint8_t *stream, uint64_t n)
+static enum mien_status add(const struct mien_mask *mask, struct mien_mask_counter first,
+                            uint32_t *residue, uint64_t n_chunks)
 {
-    for (uint64_t i = 0; i < n; i++)
-        residue[i] += mien_load_le32(stream + 4 * i);
-}
-
-static void subtract_words(uint32_t *residue, const uint8_t *stream, uint64_t n)
-{
-    for (uint64_t i = 0; i < n; i++)
-        residue[i] -= mien_load_le32(stream + 4 * i);
-}
-
-enum mien_status mien_mask_evp(const struct mien_mask *mask, uint64_t first_block,
-                               uint32_t *residue, uint64_t n)
-{
-    uint8_t stream[STREAM_WORDS * 4];
+    const uint64_t n = n_chunks * MIEN_MASK_BLOCK_WORDS;
+    uint32_t stream[STREAM_WORDS];
     uint8_t block[16];
-    const struct mien_mask_counter first = mien_mask_counter_at(mask, first_block);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     enum mien_status status = MIEN_OK;
 
@@ -49,14 +39,21 @@ enum mien_status mien_mask_evp(const struct mien_mask *mask, uint64_t first_bloc
         const uint64_t part = mien_min_size(STREAM_WORDS, n - at);
         int written = 0;
 
-        if (EVP_EncryptUpdate(ctx, stream, &written, zeros, (int)(part * 4)) != 1)
-            status = MIEN_ECRYPTO;
-        else if (mask->subtract)
-            subtract_words(residue + at, stream, part);
+        if (EVP_EncryptUpdate(ctx, (uint8_t *)stream, &written, zeros, (int)(part * 4)) == 1)
+            add_words(residue + at, stream, part, mask->subtract);
         else
-            add_words(residue + at, stream, part);
+            status = MIEN_ECRYPTO;
     }
     EVP_CIPHER_CTX_free(ctx);
     mien_wipe(stream, sizeof(stream));
     return status;
+}
+
+const struct mien_mask_kernel *mien_mask_evp(void)
+{
+    /* Tiles of 256 KiB, within the second-level cache: a context costs as much as some KiB. */
+    static const struct mien_mask_kernel kernel = {
+        .name = "OpenSSL", .chunk_words = MIEN_MASK_BLOCK_WORDS, .tile_words = 65536, .add = add};
+
+    return &kernel;
 }

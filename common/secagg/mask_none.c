@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-mien_mask_kernel mien_mask_native(void)
+const struct mien_mask_kernel *mien_mask_native(uint32_t i)
 {
+    (void)i;
     return NULL;
 }

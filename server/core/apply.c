@@ -93,6 +93,7 @@ enum mien_status mien_round_state_load(struct mien_coordinator *c)
 /* Adds every session that can be unmasked to the noise that is in `total` already. */
 static enum mien_status unmask_all(struct mien_coordinator *c, struct mien_job *job)
 {
+    const struct mien_crew *crew = c->config.crew.run == NULL ? NULL : &c->config.crew;
     enum mien_status last = MIEN_ESTATE;
 
     for (uint32_t g = 0; g < c->n_groups; g++) {
@@ -100,7 +101,7 @@ static enum mien_status unmask_all(struct mien_coordinator *c, struct mien_job *
 
         if (c->groups[g].sum == NULL)
             continue;
-        enum mien_status status = mien_secagg_sum_unmask(c->groups[g].sum, c->total, &blamed);
+        enum mien_status status = mien_secagg_sum_unmask(c->groups[g].sum, crew, c->total, &blamed);
         if (status == MIEN_OK)
             job->any_session = true;
         else

@@ -22,6 +22,7 @@
 #include "common/base/rng.h"
 #include "common/plan/plan.h"
 #include "common/secagg/credential.h"
+#include "common/secagg/crew.h"
 #include "common/wire/message.h"
 #include "server/core/ledger.h"
 
@@ -68,6 +69,7 @@ struct mien_coordinator_config {
     struct mien_span server_state; /* as the last release kept it; empty at first */
     bool simulated;                /* releases are marked "simulated, not private" */
     uint64_t n_rounds;             /* releases after which it stops by itself; 0 for none */
+    struct mien_crew crew; /* for the heavy part of jobs; run NULL: the job's thread alone */
 };
 
 /* Starts a coordinator.

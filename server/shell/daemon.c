@@ -324,6 +324,8 @@ static enum mien_status make_core(struct mien_daemon *daemon, struct mien_err *e
     core->average = loaded->average;
     core->server_state = mien_buf_span(&loaded->server_state);
     core->n_rounds = daemon->n_rounds;
+    daemon->crew = mien_crew_threads_all();
+    core->crew = mien_crew_of_threads(&daemon->crew);
     status = mien_coordinator_new(core, &daemon->core, err);
 out:
     if (loaded != NULL) {

@@ -11,6 +11,7 @@
 #include "common/wire/frame.h"
 #include "common/wire/tls.h"
 #include "server/core/coordinator.h"
+#include "server/shell/crew.h"
 #include "server/shell/ledger_store.h"
 #include "server/store/statedir.h"
 
@@ -74,6 +75,7 @@ struct mien_daemon {
     struct mien_statedir *state;
     struct mien_coordinator *core;
     struct mien_ledger_store ledger;
+    struct mien_crew_threads crew; /* of the core's jobs */
     struct mien_tls_context *device_tls;
     struct mien_tls_context *enrol_tls;
     struct mien_task core_task;

@@ -95,10 +95,12 @@ static enum mien_status make_core(struct sim_world *w, struct mien_err *err)
         .rng = mien_rng_seeded_handle(w->core_seeded),
         .signing_seed = {2},
         .simulated = true,
+        .crew = mien_crew_of_threads(&w->crew),
     };
     float *values = NULL;
     float *average = NULL;
 
+    w->crew.n_threads = (uint32_t)w->options->n_threads;
     memset(config.run_id, 7, sizeof(config.run_id));
     enum mien_status status = sim_start_values(w->options, &values, &average, err);
     config.values = values;

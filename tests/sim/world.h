@@ -8,6 +8,7 @@
 #include "common/base/rng_seeded.h"
 #include "common/nn/model.h"
 #include "common/secagg/params.h"
+#include "server/shell/crew.h"
 #include "tests/sim/sim.h"
 
 enum sim_event_kind {
@@ -65,6 +66,7 @@ struct sim_world {
     uint64_t n_made;
     uint64_t now_ms;
     struct mien_client_train **trains; /* [n_threads] */
+    struct mien_crew_threads crew;     /* as many */
     struct mien_buf model[2];          /* bytes of the last two versions */
     uint8_t model_hash[2][32];
     unsigned model_at;

@@ -6,7 +6,7 @@
 
 #include "client/core_internal.h"
 #include "common/secagg/coordinator.h"
-#include "common/secagg/mask.h"
+#include "common/secagg/pack.h"
 #include "common/wire/vector.h"
 #include "scripted.h"
 

@@ -169,7 +169,7 @@ static void who_deals_another_seed_is_blamed(void **state)
     }
     assert_true(run_shares(&w) && run_inputs(&w, bitmap, root));
     run_reveals(&w, bitmap, root);
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, total, &blamed), MIEN_ECORRUPT);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
     assert_int_equal(blamed, 4);
     world_fini(&w);
 }
@@ -193,7 +193,7 @@ static void a_wrong_self_mask_share_spoils_no_sum_silently(void **state)
         assert_int_equal(mien_secagg_device_survivors(w.device[i], bitmap, root, NULL), MIEN_OK);
         reveal_from(&w, i, i == 5 ? 1 : UINT32_MAX);
     }
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, total, &blamed), MIEN_ECORRUPT);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
     for (uint32_t j = 0; j < DIM; j++)
         assert_int_equal(total[j], 0);
     world_fini(&w);
@@ -219,7 +219,7 @@ static void sums_at_the_bound_do_not_wrap(void **state)
         }
         assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root));
         run_reveals(&w, bitmap, root);
-        assert_int_equal(mien_secagg_sum_unmask(w.sum, total, &blamed), MIEN_OK);
+        assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_OK);
         for (uint32_t j = 0; j < DIM; j++)
             assert_int_equal(total[j], (int64_t)9 * sign * q);
         world_fini(&w);
@@ -312,7 +312,7 @@ static void random_calls_with_random_bytes_get_statuses(void **state)
         }
         if (goes_on) {
             /* Random shares are as good as wrong ones. */
-            enum mien_status status = mien_secagg_sum_unmask(w.sum, total, &blamed);
+            enum mien_status status = mien_secagg_sum_unmask(w.sum, NULL, total, &blamed);
             assert_true(status == MIEN_ESTATE || status == MIEN_ECORRUPT);
         }
         world_fini(&w);

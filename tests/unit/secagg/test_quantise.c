@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/rng_seeded.h"
-#include "common/secagg/mask.h"
+#include "common/secagg/pack.h"
 #include "common/secagg/quantise.h"
 #include "tests/support/test.h"
 

@@ -44,13 +44,13 @@ static void run_session(struct world *w)
     run_reveals(w, bitmap, root);
     assert_true(mien_secagg_sum_ready(w->sum) == (count(w, BEFORE_REVEAL) >= t));
     if (count(w, BEFORE_REVEAL) < t) {
-        assert_int_equal(mien_secagg_sum_unmask(w->sum, total, &blamed), MIEN_ESTATE);
+        assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_ESTATE);
         return;
     }
-    assert_int_equal(mien_secagg_sum_unmask(w->sum, total, &blamed), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_OK);
     assert_int_equal(blamed, UINT32_MAX);
     assert_sum_is_the_survivors(w, total);
-    assert_int_equal(mien_secagg_sum_unmask(w->sum, total, &blamed), MIEN_ESTATE);
+    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_ESTATE);
 }
 
 static void the_sum_is_exact_whoever_leaves_when(void **state)
@@ -104,7 +104,7 @@ static void a_wrong_share_is_found_and_blamed(void **state)
         reveal_from(&w, i, i == 5 ? 2 : UINT32_MAX);
     }
     /* n = 9, t = 7, 8 shares of the leaver's key seed: one may be wrong. */
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, total, &blamed), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_OK);
     assert_int_equal(blamed, 5);
     assert_sum_is_the_survivors(&w, total);
     world_fini(&w);
@@ -128,7 +128,7 @@ static void a_wrong_share_without_spares_spoils_no_sum_silently(void **state)
         assert_int_equal(mien_secagg_device_survivors(w.device[i], bitmap, root, NULL), MIEN_OK);
         reveal_from(&w, i, i == 5 ? 2 : UINT32_MAX);
     }
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, total, &blamed), MIEN_ECORRUPT);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
     for (uint32_t j = 0; j < DIM; j++)
         assert_int_equal(total[j], 0);
     world_fini(&w);

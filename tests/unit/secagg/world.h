@@ -11,7 +11,7 @@
 #include "common/base/rng_seeded.h"
 #include "common/secagg/coordinator.h"
 #include "common/secagg/device.h"
-#include "common/secagg/mask.h"
+#include "common/secagg/pack.h"
 #include "tests/support/test.h"
 
 #include <string.h>
