@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What one session of the secure sum costs in CPU time: masks, packing, a device, the coordinator.
+/* What one session of the secure sum costs in CPU time: a device, the coordinator.
  *
  * Usage: bench_secagg [MEMBERS [DIM]]   128 members and 10^6 values of 20 bits unless said. One in
  * ten leaves after the shares. Every device is real, so a run takes some seconds; the vectors are
@@ -7,16 +7,14 @@
  */
 #include "common/base/bytes.h"
 #include "common/base/digest.h"
-#include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "common/secagg/coordinator.h"
 #include "common/secagg/device.h"
-#include "common/secagg/mask_kernel.h"
+#include "common/secagg/pack.h"
+#include "server/shell/crew.h"
+#include "tests/bench/bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BITS 20
 
@@ -33,56 +31,6 @@ struct bench {
     uint32_t *vector;
     uint8_t *packed;
 };
-
-static void need(enum mien_status status, const char *what)
-{
-    if (status == MIEN_OK)
-        return;
-    fprintf(stderr, "bench_secagg: %s: %s\n", what, mien_status_text(status));
-    exit(1);
-}
-
-static void *block(size_t n, size_t size)
-{
-    void *p = mien_calloc(n, size);
-
-    need(p == NULL ? MIEN_ENOMEM : MIEN_OK, "memory");
-    return p;
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static void bench_masks(struct bench *b)
-{
-    enum { N = 64 };
-    struct mien_mask masks[N];
-    const uint32_t dim = b->session.dim;
-
-    need(mien_rng_fill(&b->rng, masks, sizeof(masks)), "random");
-    for (int i = 0; i < N; i++)
-        masks[i].subtract = i % 2 == 1;
-    double start = cpu_ms();
-    need(mien_mask_apply(masks, N, b->vector, dim), "masks");
-    printf("mask expand and add     %8.3f ms (%s)\n", (cpu_ms() - start) / N,
-           mien_mask_native() == NULL ? "OpenSSL" : "VAES");
-    start = cpu_ms();
-    for (int i = 0; i < N; i++)
-        need(mien_mask_evp(&masks[i], 0, b->vector, dim), "masks");
-    printf("mask by OpenSSL         %8.3f ms\n", (cpu_ms() - start) / N);
-    start = cpu_ms();
-    mien_pack(b->vector, dim, BITS, b->packed);
-    printf("pack                    %8.3f ms\n", cpu_ms() - start);
-    const size_t len = (size_t)mien_secagg_packed_bytes(dim, BITS);
-    start = cpu_ms();
-    need(mien_unpack_add((struct mien_span){b->packed, len}, BITS, b->vector, dim), "unpack");
-    printf("unpack and add          %8.3f ms\n", cpu_ms() - start);
-}
 
 static void make_members(struct bench *b)
 {
@@ -223,6 +171,8 @@ static void bench_session(struct bench *b)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     uint32_t blamed = 0;
+    struct mien_crew_threads threads = mien_crew_threads_all();
+    const struct mien_crew crew = mien_crew_of_threads(&threads);
     int64_t *total = block(b->session.dim, sizeof(*total));
 
     make_members(b);
@@ -234,8 +184,10 @@ static void bench_session(struct bench *b)
         reveal_from(b, i, bitmap, root);
     printf("reveals, both sides     %8.1f ms\n", cpu_ms() - start);
     start = cpu_ms();
-    need(mien_secagg_sum_unmask(b->sum, total, &blamed), "unmask");
-    printf("coordinator: unmask     %8.1f ms (%u left)\n", cpu_ms() - start, n - n_stay);
+    const double wall = wall_ms();
+    need(mien_secagg_sum_unmask(b->sum, &crew, total, &blamed), "unmask");
+    printf("coordinator: unmask     %8.1f ms CPU, %.1f ms on %u threads (%u left)\n",
+           cpu_ms() - start, wall_ms() - wall, threads.n_threads, n - n_stay);
     for (uint32_t j = 0; j < b->session.dim; j++)
         need(total[j] == 0 ? MIEN_OK : MIEN_ECORRUPT, "the sum of zeros");
     for (uint32_t i = 0; i < n; i++)
@@ -257,7 +209,6 @@ int main(int argc, char **argv)
     b.vector = block(dim, sizeof(*b.vector));
     b.packed = block((size_t)mien_secagg_packed_bytes(dim, BITS), 1);
     printf("%u members, %u values of %d bits, CPU time\n", n, dim, BITS);
-    bench_masks(&b);
     bench_session(&b);
     mien_free(b.vector);
     mien_free(b.packed);
