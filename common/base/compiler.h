@@ -22,6 +22,15 @@
 /* A function whose calls with constants are to be compiled for these constants. */
 #define MIEN_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop of constant length: unroll it `n` times, so that what it indexes stays in
+ * registers. */
+#ifdef __clang__
+#define MIEN_UNROLL(n) MIEN_PRAGMA(clang loop unroll_count(n))
+#else
+#define MIEN_UNROLL(n) MIEN_PRAGMA(GCC unroll n)
+#endif
+#define MIEN_PRAGMA(text) _Pragma(#text)
+
 /* An unsigned integer of 128 bits. */
 __extension__ typedef unsigned __int128 mien_u128;
 

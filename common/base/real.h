@@ -1,14 +1,13 @@
 /* The number that tensors are made of.
  *
  * float everywhere; the numeric gradient checks compile the very same sources with
- * -DMIEN_REAL=double -DMIEN_GEMM=cblas_dgemm.
+ * -DMIEN_REAL=double.
  */
 #ifndef MIEN_BASE_REAL_H
 #define MIEN_BASE_REAL_H
 
 #ifndef MIEN_REAL
 #define MIEN_REAL float
-#define MIEN_GEMM cblas_sgemm
 #endif
 
 typedef MIEN_REAL mien_real;

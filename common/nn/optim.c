@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/nn/optim.h"
 
+#include "common/base/compiler.h"
+
 #include <math.h>
 
 void mien_sgd_step(float *value, const float *gradient, uint64_t n, double rate)
 {
     const float r = (float)rate;
 
+    MIEN_INDEPENDENT
     for (uint64_t i = 0; i < n; i++)
         value[i] -= r * gradient[i];
 }
@@ -29,6 +32,7 @@ void mien_adam_step(const struct mien_adam *adam, const struct mien_moments *mom
     float *first = moments->first + at;
     float *second = moments->second + at;
 
+    MIEN_INDEPENDENT
     for (uint64_t i = 0; i < n; i++) {
         const float g = gradient[i];
 
@@ -42,6 +46,7 @@ void mien_ema_step(float *average, const float *value, uint64_t n, double keep)
 {
     const float k = (float)keep;
 
+    MIEN_INDEPENDENT
     for (uint64_t i = 0; i < n; i++)
         average[i] = k * average[i] + (1.0f - k) * value[i];
 }

@@ -1,8 +1,7 @@
 /* Runs a graph: memory planned once, nothing allocated in a run.
  *
  * A plan keeps only nodes that the outputs need, gives each a place in one arena by its lifetime,
- * and adds the scratch space of the largest convolution. Matrix products go to OpenBLAS on the
- * calling thread.
+ * and adds the scratch space of the largest convolution.
  *
  * Threads: an exec belongs to one thread at a time; any number may share a graph
  */

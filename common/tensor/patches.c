@@ -3,8 +3,6 @@
 
 #include "common/base/compiler.h"
 
-#include <string.h>
-
 /* The part of a patch row that lies inside the picture: kx in [first, last). */
 static void inside(const struct mien_window *z, int64_t x0, int64_t *first, int64_t *last)
 {
@@ -19,31 +17,7 @@ static void inside(const struct mien_window *z, int64_t x0, int64_t *first, int6
         *last = *first;
 }
 
-/* One row of one patch: copies kw c numbers from picture row `y`, zeros outside. */
-static void copy_row(const struct mien_window *z, const mien_real *picture, int64_t y, int64_t x0,
-                     mien_real *to)
-{
-    int64_t first;
-    int64_t last;
-
-    if (y < 0 || y >= (int64_t)z->h) {
-        memset(to, 0, z->kw * z->c * sizeof(*to));
-        return;
-    }
-    inside(z, x0, &first, &last);
-    const uint64_t c = z->c;
-    if (first > 0)
-        memset(to, 0, (uint64_t)first * c * sizeof(*to));
-    if (last > first) {
-        const int64_t from = (y * (int64_t)z->w + x0 + first) * (int64_t)c;
-
-        memcpy(to + (uint64_t)first * c, picture + from,
-               (uint64_t)(last - first) * c * sizeof(*to));
-    }
-    if (last < (int64_t)z->kw)
-        memset(to + (uint64_t)last * c, 0, (z->kw - (uint64_t)last) * c * sizeof(*to));
-}
-
+/* One row of one patch. */
 static void add_row(const struct mien_window *z, const mien_real *from, int64_t y, int64_t x0,
                     mien_real *picture)
 {
@@ -62,23 +36,6 @@ static void add_row(const struct mien_window *z, const mien_real *from, int64_t 
     MIEN_INDEPENDENT
     for (int64_t i = 0; i < n; i++)
         to[i] += from[i];
-}
-
-void mien_patches_make(const struct mien_window *window, const mien_real *pictures, uint64_t n,
-                       mien_real *patches)
-{
-    const struct mien_window *z = window;
-    const uint64_t n_places = z->oh * z->ow;
-
-    for (uint64_t at = 0; at < n * n_places; at++) {
-        const mien_real *picture = pictures + at / n_places * z->h * z->w * z->c;
-        const uint64_t place = at % n_places;
-        const int64_t y0 = (int64_t)(place / z->ow * z->stride) - z->top;
-        const int64_t x0 = (int64_t)(place % z->ow * z->stride) - z->left;
-
-        for (uint64_t ky = 0; ky < z->kh; ky++, patches += z->kw * z->c)
-            copy_row(z, picture, y0 + (int64_t)ky, x0, patches);
-    }
 }
 
 void mien_patches_add(const struct mien_window *window, const mien_real *patches, uint64_t n,

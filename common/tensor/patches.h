@@ -1,6 +1,6 @@
-/* Pictures as matrices of patches (im2col), and the adjoint.
+/* Sums of patches into pictures: the adjoint of cutting pictures into patches (col2im).
  *
- * In [n, h, w, c] a row of a patch is one run of kw c numbers, so building patches is copying.
+ * In [n, h, w, c] a row of a patch is one run of kw c numbers.
  *
  * Threads: any
  */
@@ -11,10 +11,6 @@
 
 #include <stdint.h>
 
-/* Work space for patches at a time, in elements: 1 MiB of floats, which the second-level cache
- * holds. */
-#define MIEN_PATCH_ELEMENTS (UINT64_C(1) << 18)
-
 /* A window of kh x kw moving over a picture [h, w, c] in oh x ow places. */
 struct mien_window {
     uint64_t h, w, c;
@@ -24,11 +20,8 @@ struct mien_window {
     int64_t top, left; /* padding before the first row and column */
 };
 
-/* patches [n oh ow, kh kw c] of pictures [n, h, w, c]; zeros outside a picture. */
-void mien_patches_make(const struct mien_window *window, const mien_real *pictures, uint64_t n,
-                       mien_real *patches);
-
-/* The adjoint: adds each element of the patches to the picture's element that it was made from. */
+/* Adds each element of patches [n oh ow, kh kw c] to the element of pictures [n, h, w, c] on which
+ * it lies; what lies outside is dropped. */
 void mien_patches_add(const struct mien_window *window, const mien_real *patches, uint64_t n,
                       mien_real *pictures);
 
