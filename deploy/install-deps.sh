@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev
-libuv1-dev libssl-dev libopenblas-serial-dev libpng-dev libsqlite3-dev libinih-dev libcjson-dev
+libuv1-dev libssl-dev libpng-dev libsqlite3-dev libinih-dev libcjson-dev
 libfftw3-dev libjpeg62-turbo-dev"
 tests="libcmocka-dev clang clang-format libclang-rt-14-dev g++ git openssl binutils python3 mandoc"
 

@@ -30,7 +30,6 @@ ONLY = {
     "png.h": ["common/data"],
     "jpeglib.h": ["common/data"],
     "sqlite3.h": ["server/store", "tests"],
-    "cblas.h": ["common/tensor"],
 }
 FORBIDDEN = re.compile(
     r"(?<![\w.>])(malloc|calloc|realloc|free|strdup|rand|srand|random|strcpy|strcat|sprintf|vsprintf|"

@@ -9,7 +9,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libssl-dev:arm64
-libopenblas-serial-dev:arm64 libprotobuf-c-dev:arm64 libpng-dev:arm64 libcmocka-dev:arm64"
+libprotobuf-c-dev:arm64 libpng-dev:arm64 libcmocka-dev:arm64"
 install=no
 if [ "${1:-}" = --install ]; then
     install=yes

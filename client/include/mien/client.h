@@ -19,7 +19,7 @@
  * over a restart neither.
  *
  * Every misuse (NULL, a call in the wrong state, a call from inside a callback) returns a status.
- * C99 and C++; needs OpenSSL 3, protobuf-c and a CBLAS at link time (pkg-config mien-client).
+ * C99 and C++; needs OpenSSL 3 and protobuf-c at link time (pkg-config mien-client).
  *
  * Threads: a client belongs to one thread at a time; different clients are independent
  */
