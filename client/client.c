@@ -100,6 +100,7 @@ static enum mien_status take_config(struct mien_client *client,
     limits->max_epsilon = config->max_epsilon;
     limits->min_cohort = config->min_cohort;
     limits->min_group = config->min_group;
+    limits->allow_curious = config->allow_curious;
     limits->max_local_steps = config->max_local_steps;
     limits->max_rounds = config->max_rounds;
     return MIEN_OK;

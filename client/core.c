@@ -303,11 +303,13 @@ static enum mien_status dispatch(struct mien_client_core *core, uint64_t now_ms,
     case MIEN_FRAME_CHUNK:
         return mien_core_on_chunk(core, now_ms, &message->chunk);
     case MIEN_FRAME_SESSION:
+    case MIEN_FRAME_ROLL:
     case MIEN_FRAME_ROSTER:
     case MIEN_FRAME_DELIVER:
     case MIEN_FRAME_SLOT:
     case MIEN_FRAME_INPUT_OK:
     case MIEN_FRAME_SURVIVORS:
+    case MIEN_FRAME_CONFIRMED:
         return mien_core_on_session(core, now_ms, message);
     case MIEN_FRAME_CLOSED:
         return on_closed(core, now_ms, &message->closed);

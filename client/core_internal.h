@@ -1,7 +1,8 @@
 /* The parts of the device core, shared by core*.c only.
  *
  * core.c has its life (connection, pauses, check-in), core_round.c a round up to READY,
- * core_session.c the secure sum.
+ * core_session.c a session of the secure sum up to its shares, core_sum.c the masked vector and
+ * what follows.
  *
  * Threads: as core.h
  */
@@ -24,14 +25,16 @@ enum mien_core_phase {
     MIEN_CORE_FETCHING,   /* assigned; plan or model is coming */
     MIEN_CORE_TRAINING,   /* wants work */
     MIEN_CORE_READY,      /* READY is out */
-    MIEN_CORE_ROSTER,     /* KEYS is out */
+    MIEN_CORE_ROLL,       /* KEYS is out */
+    MIEN_CORE_ROSTER,     /* the roll is in */
     MIEN_CORE_DELIVER,    /* SHARES is out */
     MIEN_CORE_SLOT,       /* every share is in; waits for its turn to upload */
     MIEN_CORE_MASKING,    /* wants work */
     MIEN_CORE_UPLOADING,  /* wants pump */
     MIEN_CORE_UPLOADED,   /* waits for INPUT_OK */
     MIEN_CORE_SURVIVORS,
-    MIEN_CORE_REVEALED, /* waits for CLOSED */
+    MIEN_CORE_CONFIRMED, /* CONFIRM is out */
+    MIEN_CORE_REVEALED,  /* waits for CLOSED */
 };
 
 /* Bytes that are named by their SHA-256 and come in chunks. */
@@ -119,11 +122,32 @@ void mien_core_drop_vector(struct mien_core_round *round);
 /* Wipes and frees what belongs to the round; none is fine. */
 void mien_core_leave_round(struct mien_client_core *core);
 
-/* core_session.c: each message of the secure sum. */
+/* core_session.c: each message of the secure sum; core_sum.c those from SLOT on. */
 MIEN_CHECK enum mien_status mien_core_on_session(struct mien_client_core *core, uint64_t now_ms,
                                                  const struct mien_message *message);
 MIEN_CHECK enum mien_status mien_core_mask(struct mien_client_core *core, uint64_t now_ms);
 MIEN_CHECK enum mien_status mien_core_upload(struct mien_client_core *core, uint64_t now_ms);
 void mien_core_leave_session(struct mien_core_round *round);
+MIEN_CHECK enum mien_status mien_core_on_sum(struct mien_client_core *core, uint64_t now_ms,
+                                             const struct mien_message *message);
+
+/* Refuses a message that does not fit the phase. */
+MIEN_CHECK enum mien_status mien_core_refuse_order(struct mien_client_core *core, const char *what);
+
+/* What a step of the secure sum said: a coordinator or peer that is wrong is refused, what this
+ * device could not do is passed up. */
+MIEN_CHECK enum mien_status mien_core_judge(struct mien_client_core *core, enum mien_status status,
+                                            const struct mien_err *err);
+
+/* Whether the message is of the session that is under way. */
+bool mien_core_of_session(const struct mien_client_core *core, const uint8_t session_id[32]);
+
+/* Whether this part of a list comes next; whether that was the last, the next list starting anew.
+ */
+bool mien_core_next_part(struct mien_core_round *round, uint32_t part, uint32_t n_parts);
+bool mien_core_list_ended(struct mien_core_round *round);
+
+/* How long the coordinator may wait for the slowest of the group. */
+#define MIEN_CORE_STEP_MS (180 * 1000)
 
 #endif

@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The secure sum of a round, from SESSION to REVEAL, and the upload in between. */
+/* A session of the secure sum, from SESSION to DELIVER. */
 #include "client/core_internal.h"
 
 #include "common/base/mem.h"
 #include "common/base/secret.h"
-#include "common/secagg/pack.h"
-
-#include <inttypes.h>
 #include <string.h>
-
-enum {
-    STEP_MS = 180 * 1000,   /* the coordinator waits for the slowest of the group */
-    OUTCOME_MS = 900 * 1000 /* from the last share to the release */
-};
 
 void mien_core_leave_session(struct mien_core_round *round)
 {
     mien_secagg_device_free(round->session);
     round->session = NULL;
-    round->n_roster = 0;
     round->n_parts = 0;
     round->next_part = 0;
 }
 
-/* What a step of the secure sum said: a coordinator or peer that is wrong is refused, what this
- * device could not do is passed up. */
-static enum mien_status judge(struct mien_client_core *core, enum mien_status status,
-                              const struct mien_err *err)
+enum mien_status mien_core_judge(struct mien_client_core *core, enum mien_status status,
+                                 const struct mien_err *err)
 {
     enum mien_message_error_code code = MIEN_MESSAGE_ERROR_PROTOCOL;
 
@@ -39,12 +28,12 @@ static enum mien_status judge(struct mien_client_core *core, enum mien_status st
     return mien_core_refuse(core, code, "%s", mien_err_text(err, status));
 }
 
-static enum mien_status refuse_order(struct mien_client_core *core, const char *what)
+enum mien_status mien_core_refuse_order(struct mien_client_core *core, const char *what)
 {
     return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "%s is out of order", what);
 }
 
-static bool of_session(const struct mien_client_core *core, const uint8_t session_id[32])
+bool mien_core_of_session(const struct mien_client_core *core, const uint8_t session_id[32])
 {
     const struct mien_core_round *round = core->round;
 
@@ -55,7 +44,7 @@ static bool of_session(const struct mien_client_core *core, const uint8_t sessio
 static bool fits_plan(const struct mien_core_round *round, const struct mien_message_session *m)
 {
     return m->round == round->assign.round && m->attempt == round->assign.attempt &&
-           m->purpose == MIEN_MESSAGE_PURPOSE_UPDATE && m->n >= round->plan.group_min &&
+           m->purpose == MIEN_MESSAGE_PURPOSE_TRAIN && m->n >= round->plan.group_min &&
            m->n <= round->plan.group_max && m->dim == round->params.dim &&
            m->bits == round->params.bits;
 }
@@ -69,6 +58,7 @@ static struct mien_session session_of(const struct mien_client_core *core,
                                    .session_index = m->session_index,
                                    .purpose = m->purpose,
                                    .n = m->n,
+                                   .k = m->k,
                                    .t = m->t,
                                    .dim = m->dim,
                                    .bits = m->bits};
@@ -77,6 +67,7 @@ static struct mien_session session_of(const struct mien_client_core *core,
     memcpy(session.model_hash, assign->model_hash, sizeof(session.model_hash));
     memcpy(session.plan_hash, assign->plan_hash, sizeof(session.plan_hash));
     memcpy(session.members_digest, m->members_digest, sizeof(session.members_digest));
+    memcpy(session.commitment, m->commitment, sizeof(session.commitment));
     memcpy(session.nonce, m->nonce, sizeof(session.nonce));
     return session;
 }
@@ -94,15 +85,17 @@ static enum mien_status begin_session(struct mien_client_core *core,
         .now = host->now_s == NULL ? 0 : host->now_s(host->self),
         .min_members = wanted > round->plan.group_min ? wanted : round->plan.group_min};
     struct mien_err err = {0};
-    enum mien_status status;
+    enum mien_status status = mien_client_guard_session(&round->plan, &config.session, &err);
 
+    if (status != MIEN_OK)
+        return mien_core_judge(core, status, &err);
     memcpy(config.device_key, id->device_key, sizeof(config.device_key));
     memcpy(config.ca_key, id->ca_key, sizeof(config.ca_key));
     memcpy(config.credential, id->credential, sizeof(config.credential));
     status = mien_secagg_device_new(&config, &core->config.rng, &round->session, &err);
     mien_wipe(&config, sizeof(config));
     if (status != MIEN_OK)
-        return judge(core, status, &err);
+        return mien_core_judge(core, status, &err);
     memcpy(round->session_id, mien_secagg_device_session_id(round->session), 32);
     round->n_members = m->n;
     return MIEN_OK;
@@ -117,7 +110,7 @@ static enum mien_status on_begin(struct mien_client_core *core, uint64_t now_ms,
 
     /* Another group may take this device as long as its vector has not left. */
     if (core->phase < MIEN_CORE_READY || core->phase > MIEN_CORE_SLOT)
-        return refuse_order(core, "SESSION");
+        return mien_core_refuse_order(core, "SESSION");
     if (!fits_plan(core->round, m))
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL,
                                 "SESSION is not one of the round and plan assigned");
@@ -134,12 +127,11 @@ static enum mien_status on_begin(struct mien_client_core *core, uint64_t now_ms,
     memcpy(message.keys.mask_pk, keys.mask_pk, sizeof(keys.mask_pk));
     memcpy(message.keys.channel_pk, keys.channel_pk, sizeof(keys.channel_pk));
     memcpy(message.keys.signature, keys.signature, sizeof(keys.signature));
-    mien_core_wait(core, MIEN_CORE_ROSTER, now_ms, STEP_MS);
+    mien_core_wait(core, MIEN_CORE_ROLL, now_ms, MIEN_CORE_STEP_MS);
     return mien_core_send(core, &message);
 }
 
-/* Whether this part of a list comes next. */
-static bool next_part(struct mien_core_round *round, uint32_t part, uint32_t n_parts)
+bool mien_core_next_part(struct mien_core_round *round, uint32_t part, uint32_t n_parts)
 {
     if (round->n_parts == 0)
         round->n_parts = n_parts;
@@ -149,8 +141,7 @@ static bool next_part(struct mien_core_round *round, uint32_t part, uint32_t n_p
     return true;
 }
 
-/* Whether that was the last part; the next list starts anew. */
-static bool list_ended(struct mien_core_round *round)
+bool mien_core_list_ended(struct mien_core_round *round)
 {
     if (round->next_part < round->n_parts)
         return false;
@@ -173,16 +164,17 @@ static enum mien_status send_shares_part(struct mien_client_core *core,
 static enum mien_status fill_shares(struct mien_client_core *core, struct mien_message *message)
 {
     struct mien_core_round *round = core->round;
+    const uint32_t n_peers = mien_secagg_device_n_peers(round->session);
     enum mien_status status = MIEN_OK;
 
-    for (uint32_t to = 0; to < round->n_members && status == MIEN_OK; to++) {
+    for (uint32_t place = 0; place < n_peers && status == MIEN_OK; place++) {
         struct mien_message_sealed *entry = &message->shares.entries[message->shares.n_entries];
         bool has;
 
-        status = mien_secagg_device_shares(round->session, to, entry->bytes, &has);
+        status = mien_secagg_device_shares(round->session, place, entry->bytes, &has);
         if (status != MIEN_OK || !has)
             continue;
-        entry->index = to;
+        entry->index = mien_secagg_device_peer(round->session, place);
         entry->len = MIEN_SEALED_SHARES_BYTES;
         if (++message->shares.n_entries == MIEN_MESSAGE_SEALED_PER_PART &&
             message->shares.part + 1 < message->shares.n_parts)
@@ -209,6 +201,29 @@ static enum mien_status send_shares(struct mien_client_core *core)
     return status;
 }
 
+static enum mien_status on_roll(struct mien_client_core *core, uint64_t now_ms,
+                                const struct mien_message_roll *roll)
+{
+    struct mien_core_round *round = core->round;
+    struct mien_err err = {0};
+
+    if (core->phase != MIEN_CORE_ROLL || !mien_core_of_session(core, roll->session_id) ||
+        !mien_core_next_part(round, roll->part, roll->n_parts))
+        return mien_core_refuse_order(core, "ROLL");
+    enum mien_status status = mien_secagg_device_roll(
+        round->session, (struct mien_span){roll->entries, roll->n_entries * MIEN_ROLL_ENTRY_BYTES},
+        &err);
+    if (status == MIEN_OK && !mien_core_list_ended(round))
+        return MIEN_OK;
+    if (status == MIEN_OK)
+        status = mien_secagg_device_roll_end(round->session, roll->opening, &err);
+    if (status != MIEN_OK)
+        return mien_core_judge(core, status, &err);
+    round->n_roster = 0;
+    mien_core_wait(core, MIEN_CORE_ROSTER, now_ms, MIEN_CORE_STEP_MS);
+    return MIEN_OK;
+}
+
 static enum mien_status on_roster(struct mien_client_core *core, uint64_t now_ms,
                                   const struct mien_message_roster *roster)
 {
@@ -216,9 +231,9 @@ static enum mien_status on_roster(struct mien_client_core *core, uint64_t now_ms
     struct mien_err err = {0};
     enum mien_status status = MIEN_OK;
 
-    if (core->phase != MIEN_CORE_ROSTER || !of_session(core, roster->session_id) ||
-        !next_part(round, roster->part, roster->n_parts))
-        return refuse_order(core, "ROSTER");
+    if (core->phase != MIEN_CORE_ROSTER || !mien_core_of_session(core, roster->session_id) ||
+        !mien_core_next_part(round, roster->part, roster->n_parts))
+        return mien_core_refuse_order(core, "ROSTER");
     for (size_t i = 0; i < roster->n_entries && status == MIEN_OK; i++) {
         const struct mien_message_roster_entry *entry = &roster->entries[i];
         struct mien_session_keys keys;
@@ -231,13 +246,13 @@ static enum mien_status on_roster(struct mien_client_core *core, uint64_t now_ms
             (struct mien_span){entry->credential, entry->credential_len}, &keys, &err);
         round->n_roster++;
     }
-    if (status == MIEN_OK && !list_ended(round))
+    if (status == MIEN_OK && !mien_core_list_ended(round))
         return MIEN_OK;
     if (status == MIEN_OK)
         status = mien_secagg_device_roster_end(round->session, &core->config.rng, &err);
     if (status != MIEN_OK)
-        return judge(core, status, &err);
-    mien_core_wait(core, MIEN_CORE_DELIVER, now_ms, STEP_MS);
+        return mien_core_judge(core, status, &err);
+    mien_core_wait(core, MIEN_CORE_DELIVER, now_ms, MIEN_CORE_STEP_MS);
     return send_shares(core);
 }
 
@@ -248,178 +263,40 @@ static enum mien_status on_deliver(struct mien_client_core *core, uint64_t now_m
     struct mien_err err = {0};
     enum mien_status status = MIEN_OK;
 
-    if (core->phase != MIEN_CORE_DELIVER || !of_session(core, deliver->session_id) ||
-        !next_part(round, deliver->part, deliver->n_parts))
-        return refuse_order(core, "DELIVER");
+    if (core->phase != MIEN_CORE_DELIVER || !mien_core_of_session(core, deliver->session_id) ||
+        !mien_core_next_part(round, deliver->part, deliver->n_parts))
+        return mien_core_refuse_order(core, "DELIVER");
     for (size_t i = 0; i < deliver->n_entries && status == MIEN_OK; i++) {
         const struct mien_message_sealed *entry = &deliver->entries[i];
 
         status = mien_secagg_device_deliver(round->session, entry->index,
                                             (struct mien_span){entry->bytes, entry->len}, &err);
     }
-    if (status == MIEN_OK && !list_ended(round))
+    if (status == MIEN_OK && !mien_core_list_ended(round))
         return MIEN_OK;
     if (status == MIEN_OK)
         status = mien_secagg_device_deliver_end(round->session, &err);
     if (status != MIEN_OK)
-        return judge(core, status, &err);
-    mien_core_wait(core, MIEN_CORE_SLOT, now_ms, STEP_MS);
+        return mien_core_judge(core, status, &err);
+    mien_core_wait(core, MIEN_CORE_SLOT, now_ms, MIEN_CORE_STEP_MS);
     return MIEN_OK;
-}
-
-enum mien_status mien_core_mask(struct mien_client_core *core, uint64_t now_ms)
-{
-    struct mien_core_round *round = core->round;
-    struct mien_client_record record = core->config.record;
-    /* The signed vector read as residues mod 2^32; the low bits are packed. */
-    enum mien_status status = mien_secagg_device_mask(round->session, (uint32_t *)round->vector);
-
-    if (status != MIEN_OK)
-        return status;
-    round->chunk = mien_calloc(1, MIEN_FRAME_INPUT_DATA_BYTES);
-    if (round->chunk == NULL)
-        return MIEN_ENOMEM;
-    /* From here on this attempt has its vector, whatever happens to this device. */
-    record.sent_round = round->assign.round;
-    record.sent_attempt = round->assign.attempt;
-    record.waits_for_close = false;
-    record.n_sent++;
-    status = core->config.host.save(core->config.host.self, &record);
-    if (status != MIEN_OK)
-        return status;
-    core->config.record = record;
-    mien_core_log(core, MIEN_DEBUG, "device.upload round=%" PRIu64 " bytes=%" PRIu64,
-                  round->assign.round,
-                  mien_secagg_packed_bytes(round->params.dim, round->params.bits));
-    mien_core_wait(core, MIEN_CORE_UPLOADING, now_ms, STEP_MS);
-    return MIEN_OK;
-}
-
-enum mien_status mien_core_upload(struct mien_client_core *core, uint64_t now_ms)
-{
-    struct mien_core_round *round = core->round;
-    uint64_t total = mien_secagg_packed_bytes(round->params.dim, round->params.bits);
-    uint64_t left = total - round->n_uploaded;
-    size_t n = left < MIEN_FRAME_INPUT_DATA_BYTES ? (size_t)left : MIEN_FRAME_INPUT_DATA_BYTES;
-    struct mien_message message = {
-        .type = MIEN_FRAME_INPUT_CHUNK,
-        .input_chunk = {.offset = round->n_uploaded, .total = total, .data = {round->chunk, n}}};
-
-    memcpy(message.input_chunk.session_id, round->session_id, 32);
-    mien_pack_part((const uint32_t *)round->vector, round->params.dim, round->params.bits,
-                   round->n_uploaded, round->chunk, n);
-    round->n_uploaded += n;
-    mien_core_wait(core, round->n_uploaded < total ? MIEN_CORE_UPLOADING : MIEN_CORE_UPLOADED,
-                   now_ms, STEP_MS);
-    enum mien_status status = mien_core_send(core, &message);
-    if (round->n_uploaded == total)
-        mien_core_drop_vector(round);
-    return status;
-}
-
-static enum mien_status on_input_ok(struct mien_client_core *core, uint64_t now_ms,
-                                    const struct mien_message_of_session *input_ok)
-{
-    if (core->phase != MIEN_CORE_UPLOADED || !of_session(core, input_ok->session_id))
-        return refuse_order(core, "INPUT_OK");
-    core->config.record.waits_for_close = true;
-    mien_core_wait(core, MIEN_CORE_SURVIVORS, now_ms, STEP_MS);
-    return core->config.host.save(core->config.host.self, &core->config.record);
-}
-
-static enum mien_status collect_reveal(struct mien_core_round *round,
-                                       struct mien_message_reveal_entry *entries, size_t *n)
-{
-    *n = 0;
-    for (uint32_t i = 0; i < round->n_members; i++) {
-        struct mien_message_reveal_entry *entry = &entries[*n];
-        bool survived;
-        bool has;
-        enum mien_status status =
-            mien_secagg_device_reveal(round->session, i, &survived, entry->share, &has);
-
-        if (status != MIEN_OK)
-            return status;
-        if (!has)
-            continue;
-        entry->index = i;
-        entry->kind = survived ? MIEN_MESSAGE_SELF_MASK : MIEN_MESSAGE_KEY;
-        entry->len = MIEN_SHARE_BYTES;
-        (*n)++;
-    }
-    return MIEN_OK;
-}
-
-static enum mien_status send_reveal(struct mien_client_core *core)
-{
-    struct mien_core_round *round = core->round;
-    struct mien_message message = {.type = MIEN_FRAME_REVEAL};
-    struct mien_message_reveal_entry *entries = mien_calloc(round->n_members, sizeof(*entries));
-    enum mien_status status;
-    size_t n;
-
-    if (entries == NULL)
-        return MIEN_ENOMEM;
-    memcpy(message.reveal.session_id, round->session_id, 32);
-    status = collect_reveal(round, entries, &n);
-    message.reveal.n_parts = mien_message_n_parts(n, MIEN_MESSAGE_REVEAL_PER_PART);
-    for (uint32_t part = 0; part < message.reveal.n_parts && status == MIEN_OK; part++) {
-        size_t at = (size_t)part * MIEN_MESSAGE_REVEAL_PER_PART;
-        size_t left = n - at;
-
-        message.reveal.part = part;
-        message.reveal.entries = entries + at;
-        message.reveal.n_entries =
-            left < MIEN_MESSAGE_REVEAL_PER_PART ? left : MIEN_MESSAGE_REVEAL_PER_PART;
-        status = mien_core_send(core, &message);
-    }
-    mien_wipe(entries, round->n_members * sizeof(*entries));
-    mien_free(entries);
-    return status;
-}
-
-static enum mien_status on_survivors(struct mien_client_core *core, uint64_t now_ms,
-                                     const struct mien_message_survivors *survivors)
-{
-    struct mien_core_round *round = core->round;
-    struct mien_err err = {0};
-    enum mien_status status;
-
-    /* A second set would give the coordinator both secrets of a member: never. */
-    if (core->phase != MIEN_CORE_SURVIVORS || !of_session(core, survivors->session_id) ||
-        survivors->n != round->n_members)
-        return refuse_order(core, "SURVIVORS");
-    status = mien_secagg_device_survivors(round->session, survivors->bitmap, survivors->root, &err);
-    if (status != MIEN_OK)
-        return judge(core, status, &err);
-    status = send_reveal(core);
-    mien_core_leave_session(round);
-    mien_core_wait(core, MIEN_CORE_REVEALED, now_ms, OUTCOME_MS);
-    return status;
 }
 
 enum mien_status mien_core_on_session(struct mien_client_core *core, uint64_t now_ms,
                                       const struct mien_message *message)
 {
     if (core->round == NULL)
-        return refuse_order(core, mien_frame_name(message->type));
+        return mien_core_refuse_order(core, mien_frame_name(message->type));
     switch (message->type) {
     case MIEN_FRAME_SESSION:
         return on_begin(core, now_ms, &message->session);
+    case MIEN_FRAME_ROLL:
+        return on_roll(core, now_ms, &message->roll);
     case MIEN_FRAME_ROSTER:
         return on_roster(core, now_ms, &message->roster);
     case MIEN_FRAME_DELIVER:
         return on_deliver(core, now_ms, &message->deliver);
-    case MIEN_FRAME_INPUT_OK:
-        return on_input_ok(core, now_ms, &message->input_ok);
-    case MIEN_FRAME_SURVIVORS:
-        return on_survivors(core, now_ms, &message->survivors);
     default:
-        break;
+        return mien_core_on_sum(core, now_ms, message);
     }
-    if (core->phase != MIEN_CORE_SLOT || !of_session(core, message->slot.session_id))
-        return refuse_order(core, "SLOT");
-    core->phase = MIEN_CORE_MASKING;
-    core->watchdog_at_ms = UINT64_MAX;
-    return MIEN_OK;
 }

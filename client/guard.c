@@ -2,6 +2,8 @@
 #include "client/guard.h"
 
 #include "common/plan/plan.h"
+#include "common/secagg/session.h"
+#include "common/wire/vector.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -48,6 +50,10 @@ static enum mien_status guard_privacy(const struct mien_client_limits *limits,
         return mien_err_set(err, MIEN_EPOLICY,
                             "the plan sums groups of %" PRIu32 ", this device wants %" PRIu32,
                             plan->group_min, limits->min_group);
+    if (plan->sum_class != MIEN_PLAN_SEMI_MALICIOUS && !limits->allow_curious)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan's secure sum holds against a curious coordinator only, this "
+                            "device wants more");
     if (!(limits->max_epsilon > 0))
         return MIEN_OK;
     if (!(plan->noise_multiplier > 0) || !(plan->epsilon_cap > 0))
@@ -77,4 +83,22 @@ enum mien_status mien_client_guard(const struct mien_client_limits *limits,
                             "the plan takes %" PRIu32 " steps, this device allows %" PRIu32,
                             plan->local_steps, limits->max_local_steps);
     return guard_privacy(limits, plan, err);
+}
+
+enum mien_status mien_client_guard_session(const struct mien_plan *plan,
+                                           const struct mien_session *session, struct mien_err *err)
+{
+    struct mien_design_goal goal = mien_design_goal_of_plan(plan);
+    const struct mien_design design = {.k = session->k, .t = session->t};
+    const bool complete = session->k == session->n - 1;
+
+    if (goal.corrupt < MIEN_GUARD_MIN_CORRUPT)
+        goal.corrupt = MIEN_GUARD_MIN_CORRUPT;
+    if (complete ? session->t >= mien_design_complete_threshold(session->n)
+                 : mien_design_is_private(&goal, session->n, design))
+        return MIEN_OK;
+    return mien_err_set(err, MIEN_EPOLICY,
+                        "%" PRIu32 " neighbours and threshold %" PRIu32 " do not protect a member "
+                        "among %" PRIu32,
+                        session->k, session->t, session->n);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct mien_plan;
+struct mien_session;
 
 /* Zero in a field means no limit, but for max_memory_bytes. A limit on epsilon refuses a plan that
  * has no noise or no cap, too. */
@@ -22,6 +23,7 @@ struct mien_client_limits {
     double max_epsilon;        /* of the plan's cap (reader) */
     uint32_t min_cohort;       /* planned cohort of a round */
     uint32_t min_group;        /* fewest units whose sum the coordinator may learn */
+    uint32_t allow_curious;    /* 1: also sessions sized for a coordinator that only looks */
     uint32_t max_local_steps;
     uint32_t max_rounds; /* rounds this device takes part in, ever */
     char families[128];  /* "gan,vae"; "" for any */
@@ -38,5 +40,16 @@ struct mien_client_limits mien_client_limits_default(void);
 MIEN_CHECK enum mien_status mien_client_guard(const struct mien_client_limits *limits,
                                               const struct mien_plan *plan, uint64_t need_bytes,
                                               struct mien_err *err);
+
+/* Whether a session of the secure sum protects the device: k and t against the plan's shares of
+ * devices that collude and leave, the first at least MIEN_GUARD_MIN_CORRUPT whatever the plan says
+ * (secagg/design.h; sigma is MIEN_DESIGN_SIGMA).
+ *
+ *   errors  MIEN_EPOLICY  t is below what n and k take
+ */
+#define MIEN_GUARD_MIN_CORRUPT 0.05
+MIEN_CHECK enum mien_status mien_client_guard_session(const struct mien_plan *plan,
+                                                      const struct mien_session *session,
+                                                      struct mien_err *err);
 
 #endif

@@ -118,6 +118,13 @@ static const struct key keys[] = {
      NUMBER,
      AT(corrupt),
      {0}},
+    {{"secure_sum.class", "name",
+      "what the coordinator is held to be: semi-malicious (it may show devices different "
+      "survivors) "
+      "or curious (it only looks)"},
+     NAME,
+     AT(sum_class),
+     {"semi-malicious", "curious"}},
     {{"secure_sum.bits", "bits", "of a coordinate on the wire, 12 to 32; 0 for as many as needed"},
      COUNT,
      AT(bits),

@@ -265,6 +265,9 @@ static enum mien_status check_rounds(const struct mien_plan *plan, struct mien_e
     if (!in(plan->drop_out, 0.0, 0.5) || !in(plan->corrupt, 0.0, 0.33))
         return mien_err_set(err, MIEN_ELIMIT,
                             "secure_sum.drop_out: at most 0.5; secure_sum.corrupt: at most 0.33");
+    if (plan->sum_class != MIEN_PLAN_SEMI_MALICIOUS && plan->sum_class != MIEN_PLAN_CURIOUS)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "secure_sum.class: expected semi-malicious or curious");
     if (plan->bits != 0 && (plan->bits < 12 || plan->bits > 32))
         return mien_err_set(err, MIEN_ELIMIT, "secure_sum.bits: expected 12 to 32, or 0");
     return MIEN_OK;

@@ -24,7 +24,7 @@
 #define MIEN_PLAN_MAX_VALUES 16     /* of one attribute */
 #define MIEN_PLAN_NAME_BYTES 32     /* of an attribute or value, with the NUL */
 #define MIEN_PLAN_MAX_SIZE 128      /* pixels a side */
-#define MIEN_PLAN_MAX_GROUP 512     /* devices of one session of the secure sum */
+#define MIEN_PLAN_MAX_GROUP 16384   /* devices of one session of the secure sum */
 #define MIEN_PLAN_MAX_LOCAL_STEPS 1024
 #define MIEN_PLAN_MAX_PARAMETERS (UINT64_C(1) << 25) /* of all networks together */
 
@@ -41,6 +41,10 @@ enum mien_loss {
 };
 
 enum mien_optimiser { MIEN_OPTIMISER_SGD = 1, MIEN_OPTIMISER_ADAM = 2 };
+
+/* What the secure sum holds the coordinator to be; the numbers are those of enum mien_design_class
+ * in common/secagg. */
+enum mien_plan_class { MIEN_PLAN_SEMI_MALICIOUS = 1, MIEN_PLAN_CURIOUS = 2 };
 
 /* How units are drawn; the numbers are those of enum mien_sampling in common/dp. */
 enum mien_plan_sampling { MIEN_PLAN_UNSAMPLED = 1, MIEN_PLAN_POISSON = 2 };
@@ -122,9 +126,10 @@ struct mien_plan {
     uint32_t rounds;      /* planned releases of the run */
     uint32_t group_min;
     uint32_t group_max;
-    double drop_out; /* planned share of devices that leave */
-    double corrupt;  /* assumed share of devices that collude with the coordinator */
-    uint32_t bits;   /* of a coordinate of the secure sum, 12 to 32; 0: as many as needed */
+    double drop_out;                /* planned share of devices that leave */
+    double corrupt;                 /* assumed share of devices that collude with the coordinator */
+    enum mien_plan_class sum_class; /* what else the coordinator may do */
+    uint32_t bits; /* of a coordinate of the secure sum, 12 to 32; 0: as many as needed */
 
     /* Privacy. */
     double clip;             /* S: L2 bound of the update */

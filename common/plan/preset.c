@@ -174,6 +174,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .group_max = 200,
         .drop_out = 0.1,
         .corrupt = 0.05,
+        .sum_class = MIEN_PLAN_SEMI_MALICIOUS,
         .clip = 0.1,
         .noise_multiplier = 1.0,
         .delta = 1e-6,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/secagg/agree.h"
 
-#include "common/base/bytes.h"
 #include "common/base/secret.h"
 
 #include <openssl/core_names.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #define INFO_BYTES 96
+#define ID_BYTES 16 /* of a device */
 
 enum mien_status mien_x25519_public(const uint8_t private_key[MIEN_KEY_BYTES],
                                     uint8_t out[MIEN_KEY_BYTES])
@@ -93,18 +93,21 @@ enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt, struc
 }
 
 enum mien_status mien_session_key(struct mien_span secret, const uint8_t session_id[32],
-                                  const char *label, const uint32_t numbers[2], uint8_t out[32])
+                                  const char *label, const uint8_t *const ids[2], uint8_t out[32])
 {
+    uint8_t salt[32 + ID_BYTES];
     uint8_t info[INFO_BYTES];
-    const size_t n = strlen(label);
+    const size_t n = strlen(label) + 1; /* its NUL parts label and ids */
 
-    if (n + 9 > sizeof(info))
+    if (n + 2 * ID_BYTES > sizeof(info))
         return MIEN_EINVAL;
-    memcpy(info, label, n + 1); /* the NUL parts label and numbers */
-    mien_store_be32(info + n + 1, numbers[0]);
-    mien_store_be32(info + n + 5, numbers[1]);
-    return mien_hkdf(secret, (struct mien_span){session_id, 32}, (struct mien_span){info, n + 9},
-                     out, 32);
+    memcpy(salt, session_id, 32);
+    memcpy(salt + 32, ids[0], ID_BYTES);
+    memcpy(info, label, n);
+    memcpy(info + n, ids[0], ID_BYTES);
+    memcpy(info + n + ID_BYTES, ids[1], ID_BYTES);
+    return mien_hkdf(secret, (struct mien_span){salt, sizeof(salt)},
+                     (struct mien_span){info, n + 2 * ID_BYTES}, out, 32);
 }
 
 enum mien_status mien_ed25519_public(const uint8_t seed[MIEN_KEY_BYTES],

@@ -1,6 +1,6 @@
 /* Keys between members: X25519, HKDF-SHA256 under labels, Ed25519, sealed shares (AES-128-GCM).
  *
- * Every derived key is bound to its use by a label, the session id and both indices; the two
+ * Every derived key is bound to its use by a label, the session id and both devices' ids; the two
  * directions of a pair have different channel keys.
  *
  * Sources: RFC 7748, RFC 5869, RFC 8032, NIST SP 800-38D
@@ -37,13 +37,16 @@ MIEN_CHECK bool mien_x25519_is_sound(const uint8_t key[MIEN_KEY_BYTES]);
 MIEN_CHECK enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt,
                                       struct mien_span info, uint8_t *out, size_t n);
 
-/* A key for one use in a session: HKDF with the session id as salt, and label, two numbers as info.
+/* A key for one use in a session: HKDF with the session id and the first device's id as salt; label
+ * and both devices' ids as info.
  *
- *   label   text that names the use
+ *   label   text that names the use, and the protocol's version
+ *   ids     the two devices, 16 bytes each, in an order that the use fixes; a use of one device
+ *           names it twice
  *   errors  MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_session_key(struct mien_span secret, const uint8_t session_id[32],
-                                             const char *label, const uint32_t numbers[2],
+                                             const char *label, const uint8_t *const ids[2],
                                              uint8_t out[32]);
 
 /* Ed25519 under a 32-byte seed.  errors  MIEN_ECRYPTO */

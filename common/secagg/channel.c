@@ -14,8 +14,8 @@ static void associated_data(const struct mien_channel *channel, uint8_t out[ASSO
 {
     memcpy(out, LABEL, LABEL_BYTES);
     memcpy(out + LABEL_BYTES, channel->session_id, MIEN_SESSION_ID_BYTES);
-    mien_store_be32(out + LABEL_BYTES + MIEN_SESSION_ID_BYTES, channel->from);
-    mien_store_be32(out + LABEL_BYTES + MIEN_SESSION_ID_BYTES + 4, channel->to);
+    mien_store_be32(out + LABEL_BYTES + MIEN_SESSION_ID_BYTES, channel->from.index);
+    mien_store_be32(out + LABEL_BYTES + MIEN_SESSION_ID_BYTES + 4, channel->to.index);
 }
 
 static enum mien_status channel_key(const struct mien_channel *channel, uint8_t key[32])
@@ -24,8 +24,8 @@ static enum mien_status channel_key(const struct mien_channel *channel, uint8_t 
     enum mien_status status = mien_x25519_shared(channel->own_sk, channel->peer_pk, shared);
 
     if (status == MIEN_OK)
-        status =
-            mien_session_channel_key(shared, channel->session_id, channel->from, channel->to, key);
+        status = mien_session_channel_key(shared, channel->session_id, channel->from.device_id,
+                                          channel->to.device_id, key);
     mien_wipe(shared, sizeof(shared));
     return status;
 }

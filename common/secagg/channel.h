@@ -14,11 +14,11 @@
 
 /* One direction between two members. */
 struct mien_channel {
-    const uint8_t *own_sk;     /* [32] lent; secret */
-    const uint8_t *peer_pk;    /* [32] lent */
-    const uint8_t *session_id; /* [32] lent */
-    uint32_t from;
-    uint32_t to;
+    const uint8_t *own_sk;           /* [32] lent; secret */
+    const uint8_t *peer_pk;          /* [32] lent */
+    const uint8_t *session_id;       /* [32] lent */
+    struct mien_session_member from; /* ids lent */
+    struct mien_session_member to;
 };
 
 /* What `from` sends `to`. secret */

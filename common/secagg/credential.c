@@ -33,6 +33,14 @@ enum mien_status mien_credential_issue(const struct mien_credential *credential,
                              out + BODY_BYTES);
 }
 
+void mien_credential_read(const uint8_t bytes[MIEN_CREDENTIAL_BYTES], struct mien_credential *out)
+{
+    memcpy(out->device_id, bytes + 1, MIEN_DEVICE_ID_BYTES);
+    memcpy(out->key, bytes + 17, 32);
+    memcpy(out->unit_digest, bytes + 49, 32);
+    out->not_after = (int64_t)mien_load_be64(bytes + 81);
+}
+
 enum mien_status mien_credential_verify(struct mien_span bytes, const uint8_t ca_key[32],
                                         int64_t now, struct mien_credential *out,
                                         struct mien_err *err)
@@ -49,10 +57,7 @@ enum mien_status mien_credential_verify(struct mien_span bytes, const uint8_t ca
         ca_key, (struct mien_span){signed_bytes, sizeof(signed_bytes)}, bytes.data + BODY_BYTES);
     if (status != MIEN_OK)
         return mien_err_set(err, status, "a credential is not signed by this run's CA");
-    memcpy(credential.device_id, bytes.data + 1, MIEN_DEVICE_ID_BYTES);
-    memcpy(credential.key, bytes.data + 17, 32);
-    memcpy(credential.unit_digest, bytes.data + 49, 32);
-    credential.not_after = (int64_t)mien_load_be64(bytes.data + 81);
+    mien_credential_read(bytes.data, &credential);
     if (now != 0 && now > credential.not_after)
         return mien_err_set(err, MIEN_EEXPIRED, "a credential has expired");
     *out = credential;

@@ -36,6 +36,9 @@ MIEN_CHECK enum mien_status mien_credential_issue(const struct mien_credential *
                                                   const uint8_t ca_seed[32],
                                                   uint8_t out[MIEN_CREDENTIAL_BYTES]);
 
+/* Reads a credential whose signature was checked before. */
+void mien_credential_read(const uint8_t bytes[MIEN_CREDENTIAL_BYTES], struct mien_credential *out);
+
 /* Reads and checks a credential.
  *
  *   now     seconds since 1970; 0 skips the check of validity (a device without a clock)

@@ -27,8 +27,8 @@
 
 /* What the coordinator is held to be. */
 enum mien_design_class {
-    MIEN_DESIGN_SEMI_MALICIOUS = 0, /* it may show different members different survivors */
-    MIEN_DESIGN_CURIOUS = 1,        /* it follows the protocol, and looks */
+    MIEN_DESIGN_SEMI_MALICIOUS = 1, /* it may show different members different survivors */
+    MIEN_DESIGN_CURIOUS = 2,        /* it follows the protocol, and looks */
 };
 
 struct mien_design_goal {

@@ -1,50 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+/* How a session begins for a device: keys, roll, roster. */
 #include "common/secagg/device.h"
 
-#include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
-#include "common/secagg/channel.h"
-#include "common/secagg/mask.h"
+#include "common/secagg/device_internal.h"
 
 #include <string.h>
 
-enum state {
-    STATE_ROSTER,
-    STATE_SHARES, /* roster complete: shares go out, shares come in */
-    STATE_MASK,
-    STATE_SURVIVORS,
-    STATE_REVEAL,
-    STATE_OVER,
-};
-
-struct peer {
-    bool in_roster;
-    bool has_shares; /* sent its shares: masks are made with it */
-    uint8_t device_id[MIEN_DEVICE_ID_BYTES];
-    uint8_t unit_digest[MIEN_DIGEST_BYTES];
-    struct mien_session_keys keys;
-    struct mien_channel_shares own;    /* secret: of our seeds, for it */
-    struct mien_channel_shares theirs; /* secret: of its seeds, for us */
-};
-
-struct mien_secagg_device {
-    struct mien_secagg_device_config config; /* device_key: wiped once it has signed */
-    uint8_t session_id[MIEN_SESSION_ID_BYTES];
-    enum state state;
-    uint8_t key_seed[MIEN_SEED_BYTES];  /* secret */
-    uint8_t self_seed[MIEN_SEED_BYTES]; /* secret */
-    uint8_t mask_sk[MIEN_KEY_BYTES];    /* secret */
-    uint8_t channel_sk[MIEN_KEY_BYTES]; /* secret */
-    struct mien_session_keys keys;
-    uint32_t next_index; /* of the roster */
-    uint8_t survivors[MIEN_BITMAP_BYTES];
-    struct peer *peer; /* [n] */
-};
-
 uint64_t mien_secagg_device_bytes(uint32_t n)
 {
-    return sizeof(struct mien_secagg_device) + (uint64_t)n * sizeof(struct peer);
+    const uint32_t n_peers = n < MIEN_SECAGG_MAX_HOLDERS ? n : MIEN_SECAGG_MAX_HOLDERS;
+
+    /* Beside the roll: order, rank and places of the graph while it is made. */
+    return sizeof(struct mien_secagg_device) + (uint64_t)n * (MIEN_ROLL_ENTRY_BYTES + 24) +
+           n_peers * sizeof(struct mien_device_peer);
 }
 
 static enum mien_status check_config(const struct mien_secagg_device_config *config,
@@ -52,16 +22,11 @@ static enum mien_status check_config(const struct mien_secagg_device_config *con
 {
     const struct mien_session *s = &config->session;
 
-    if (s->n < 2 || s->n > MIEN_SECAGG_MAX_MEMBERS || config->index >= s->n)
-        return mien_err_set(err, MIEN_EINVAL, "a session of %u members, this device %u", s->n,
-                            config->index);
-    if (s->dim == 0 || s->dim > MIEN_SECAGG_MAX_DIM || s->bits < MIEN_SECAGG_MIN_BITS ||
-        s->bits > MIEN_SECAGG_MAX_BITS)
-        return mien_err_set(err, MIEN_EINVAL, "a session of %u numbers of %u bits", s->dim,
-                            s->bits);
-    if (s->t != mien_session_threshold(s->n))
-        return mien_err_set(err, MIEN_EPOLICY, "threshold %u for %u members, expected %u", s->t,
-                            s->n, mien_session_threshold(s->n));
+    if (!mien_session_is_sound(s) || config->index >= s->n)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "a session of %u members, %u neighbours, threshold %u, %u numbers of "
+                            "%u bits, this device %u",
+                            s->n, s->k, s->t, s->dim, s->bits, config->index);
     if (s->n < config->min_members)
         return mien_err_set(err, MIEN_EPOLICY, "a session of %u members, expected at least %u",
                             s->n, config->min_members);
@@ -78,7 +43,7 @@ static enum mien_status make_keys(struct mien_secagg_device *d, struct mien_rng 
     if (status == MIEN_OK)
         status = mien_rng_fill(rng, d->channel_sk, sizeof(d->channel_sk));
     if (status == MIEN_OK)
-        status = mien_session_mask_sk(d->key_seed, d->session_id, d->config.index, d->mask_sk);
+        status = mien_session_mask_sk(d->key_seed, d->session_id, d->device_id, d->mask_sk);
     if (status == MIEN_OK)
         status = mien_x25519_public(d->mask_sk, d->keys.mask_pk);
     if (status == MIEN_OK)
@@ -94,6 +59,7 @@ enum mien_status mien_secagg_device_new(const struct mien_secagg_device_config *
                                         struct mien_rng *rng, struct mien_secagg_device **out,
                                         struct mien_err *err)
 {
+    struct mien_credential self;
     enum mien_status status = check_config(config, err);
 
     if (status != MIEN_OK)
@@ -102,8 +68,10 @@ enum mien_status mien_secagg_device_new(const struct mien_secagg_device_config *
     if (d == NULL)
         return MIEN_ENOMEM;
     d->config = *config;
-    d->peer = mien_calloc(config->session.n, sizeof(*d->peer));
-    status = d->peer == NULL ? MIEN_ENOMEM : mien_session_id(&config->session, d->session_id);
+    mien_credential_read(config->credential, &self);
+    memcpy(d->device_id, self.device_id, sizeof(d->device_id));
+    d->roll = mien_calloc(config->session.n, MIEN_ROLL_ENTRY_BYTES);
+    status = d->roll == NULL ? MIEN_ENOMEM : mien_session_id(&config->session, d->session_id);
     if (status == MIEN_OK)
         status = make_keys(d, rng);
     mien_wipe(d->config.device_key, sizeof(d->config.device_key)); /* it has signed */
@@ -120,8 +88,9 @@ void mien_secagg_device_free(struct mien_secagg_device *device)
     if (device == NULL)
         return;
     if (device->peer != NULL)
-        mien_wipe(device->peer, device->config.session.n * sizeof(*device->peer));
+        mien_wipe(device->peer, device->n_peers * sizeof(*device->peer));
     mien_free(device->peer);
+    mien_free(device->roll);
     mien_wipe(device, sizeof(*device));
     mien_free(device);
 }
@@ -136,11 +105,11 @@ void mien_secagg_device_keys(const struct mien_secagg_device *device, struct mie
     *out = device->keys;
 }
 
-/* The session is over for this device: nothing it knows is of use any more. */
-static enum mien_status give_up(struct mien_secagg_device *d, enum mien_status status)
+enum mien_status mien_device_give_up(struct mien_secagg_device *d, enum mien_status status)
 {
-    d->state = STATE_OVER;
-    mien_wipe(d->peer, d->config.session.n * sizeof(*d->peer));
+    d->state = MIEN_DEVICE_OVER;
+    if (d->peer != NULL)
+        mien_wipe(d->peer, d->n_peers * sizeof(*d->peer));
     mien_wipe(d->key_seed, sizeof(d->key_seed));
     mien_wipe(d->self_seed, sizeof(d->self_seed));
     mien_wipe(d->mask_sk, sizeof(d->mask_sk));
@@ -148,10 +117,139 @@ static enum mien_status give_up(struct mien_secagg_device *d, enum mien_status s
     return status;
 }
 
+struct mien_device_peer *mien_device_find(const struct mien_secagg_device *d, uint32_t index)
+{
+    uint32_t low = 0;
+    uint32_t high = d->n_peers;
+
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+
+        if (d->peer[middle].index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < d->n_peers && d->peer[low].index == index ? &d->peer[low] : NULL;
+}
+
+enum mien_status mien_secagg_device_roll(struct mien_secagg_device *device,
+                                         struct mien_span entries, struct mien_err *err)
+{
+    const uint32_t left = device->config.session.n - device->n_roll;
+
+    if (device->state != MIEN_DEVICE_ROLL)
+        return MIEN_ESTATE;
+    if (entries.len % MIEN_ROLL_ENTRY_BYTES != 0 || entries.len / MIEN_ROLL_ENTRY_BYTES > left)
+        return mien_device_give_up(device,
+                                   mien_err_set(err, MIEN_EPARSE,
+                                                "%zu bytes of the roll where %u members are left",
+                                                entries.len, left));
+    if (entries.len > 0)
+        memcpy(device->roll + (size_t)device->n_roll * MIEN_ROLL_ENTRY_BYTES, entries.data,
+               entries.len);
+    device->n_roll += (uint32_t)(entries.len / MIEN_ROLL_ENTRY_BYTES);
+    return MIEN_OK;
+}
+
+/* This device's own entry, and every unit at most once. */
+static enum mien_status check_entries(struct mien_secagg_device *d, struct mien_err *err)
+{
+    const struct mien_session *s = &d->config.session;
+    uint8_t own[MIEN_ROLL_ENTRY_BYTES];
+    struct mien_credential self;
+
+    mien_credential_read(d->config.credential, &self);
+    enum mien_status status = mien_session_tag(s->nonce, self.unit_digest, own);
+    if (status == MIEN_OK)
+        status = mien_session_entry(d->session_id, d->config.index, d->config.credential, &d->keys,
+                                    own + MIEN_ROLL_TAG_BYTES);
+    if (status != MIEN_OK)
+        return status;
+    if (memcmp(d->roll + (size_t)d->config.index * MIEN_ROLL_ENTRY_BYTES, own, sizeof(own)) != 0)
+        return mien_err_set(err, MIEN_EAUTH, "the roll's entry %u is not this device's",
+                            d->config.index);
+    d->n_with_keys = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const uint8_t *entry = d->roll + (size_t)i * MIEN_ROLL_ENTRY_BYTES;
+
+        if (i > 0 && memcmp(entry - MIEN_ROLL_ENTRY_BYTES, entry, MIEN_ROLL_TAG_BYTES) >= 0)
+            return mien_err_set(err, MIEN_EAUTH,
+                                "members %u and %u are of one unit, or out of order", i - 1, i);
+        d->n_with_keys += mien_roll_has(d->roll, i);
+    }
+    return MIEN_OK;
+}
+
+static enum mien_status check_roll(struct mien_secagg_device *d, const uint8_t opening[32],
+                                   struct mien_err *err)
+{
+    const struct mien_session *s = &d->config.session;
+    const uint32_t wanted = s->t > d->config.min_members ? s->t : d->config.min_members;
+    uint8_t digest[32];
+
+    if (d->n_roll != s->n)
+        return mien_err_set(err, MIEN_EPARSE, "the roll has %u of %u members", d->n_roll, s->n);
+    enum mien_status status = mien_session_members(d->roll, s->n, digest);
+    if (status == MIEN_OK && memcmp(digest, s->members_digest, sizeof(digest)) != 0)
+        return mien_err_set(err, MIEN_EAUTH, "the members are not those of the session");
+    if (status == MIEN_OK)
+        status = mien_session_commit(opening, digest);
+    if (status == MIEN_OK && memcmp(digest, s->commitment, sizeof(digest)) != 0)
+        return mien_err_set(err, MIEN_EAUTH,
+                            "what the coordinator opened is not what it committed to");
+    if (status == MIEN_OK)
+        status = check_entries(d, err);
+    if (status == MIEN_OK && d->n_with_keys < wanted)
+        return mien_err_set(err, MIEN_EPOLICY, "%u members sent keys, %u are needed",
+                            d->n_with_keys, wanted);
+    return status;
+}
+
+/* Who this device's neighbours are is nobody's to tell it: it follows from roll and opening. */
+static enum mien_status find_neighbours(struct mien_secagg_device *d, const uint8_t opening[32])
+{
+    const struct mien_session *s = &d->config.session;
+    uint32_t list[MIEN_SECAGG_MAX_HOLDERS];
+    struct mien_graph graph = {0};
+    uint8_t beacon[32];
+    enum mien_status status = mien_session_beacon(d->session_id, opening, d->roll, s->n, beacon);
+
+    if (status == MIEN_OK)
+        status = mien_graph_init(&graph, s->n, s->k, beacon);
+    if (status != MIEN_OK)
+        return status;
+    d->peer = mien_calloc(s->k + 1, sizeof(*d->peer));
+    if (d->peer != NULL) {
+        d->n_peers = s->k + 1;
+        mien_graph_list(&graph, d->config.index, list);
+        for (uint32_t i = 0; i < d->n_peers; i++) {
+            d->peer[i].index = list[i];
+            d->peer[i].is_holder = list[i] != d->config.index || mien_graph_is_complete(&graph);
+        }
+    }
+    mien_graph_fini(&graph);
+    return d->peer == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
+
+enum mien_status mien_secagg_device_roll_end(struct mien_secagg_device *device,
+                                             const uint8_t opening[32], struct mien_err *err)
+{
+    if (device->state != MIEN_DEVICE_ROLL)
+        return MIEN_ESTATE;
+    enum mien_status status = check_roll(device, opening, err);
+    if (status == MIEN_OK)
+        status = find_neighbours(device, opening);
+    if (status != MIEN_OK)
+        return mien_device_give_up(device, status);
+    device->state = MIEN_DEVICE_ROSTER;
+    return MIEN_OK;
+}
+
 /* Keys that occur twice make masks cancel that should not: every key differs from every other. */
 static bool is_fresh_key(const struct mien_secagg_device *d, uint32_t index, const uint8_t *key)
 {
-    for (uint32_t i = 0; i < index; i++) {
+    for (uint32_t i = 0; i < d->n_peers && d->peer[i].index < index; i++) {
         if (d->peer[i].in_roster && (memcmp(d->peer[i].keys.mask_pk, key, 32) == 0 ||
                                      memcmp(d->peer[i].keys.channel_pk, key, 32) == 0))
             return false;
@@ -159,21 +257,47 @@ static bool is_fresh_key(const struct mien_secagg_device *d, uint32_t index, con
     return true;
 }
 
-/* A sum over few people must not look like one over many: each unit is in a session once. */
-static enum mien_status check_is_new(const struct mien_secagg_device *d, uint32_t index,
-                                     const struct mien_credential *who, struct mien_err *err)
+static enum mien_status check_keys(const struct mien_secagg_device *d, uint32_t index,
+                                   const struct mien_session_keys *keys,
+                                   const struct mien_credential *who, struct mien_err *err)
 {
-    for (uint32_t i = 0; i < index; i++) {
-        const struct peer *peer = &d->peer[i];
+    uint8_t statement[MIEN_KEYS_STATEMENT_BYTES];
 
-        if (!peer->in_roster)
-            continue;
-        if (memcmp(peer->device_id, who->device_id, sizeof(who->device_id)) == 0)
-            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are one device", i, index);
-        if (memcmp(peer->unit_digest, who->unit_digest, sizeof(who->unit_digest)) == 0)
-            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are of one unit", i, index);
+    mien_session_keys_statement(d->session_id, index, keys, statement);
+    enum mien_status status = mien_ed25519_verify(
+        who->key, (struct mien_span){statement, sizeof(statement)}, keys->signature);
+    if (status != MIEN_OK)
+        return mien_err_set(err, status, "member %u did not sign its keys for this session", index);
+    if (!mien_x25519_is_sound(keys->mask_pk) || !mien_x25519_is_sound(keys->channel_pk))
+        return mien_err_set(err, MIEN_EAUTH, "a key of member %u agrees on nothing", index);
+    if (!is_fresh_key(d, index, keys->mask_pk) || !is_fresh_key(d, index, keys->channel_pk) ||
+        memcmp(keys->mask_pk, keys->channel_pk, 32) == 0)
+        return mien_err_set(err, MIEN_EAUTH, "a key of member %u occurs twice", index);
+    for (uint32_t i = 0; i < d->n_peers && d->peer[i].index < index; i++) {
+        if (d->peer[i].in_roster &&
+            memcmp(d->peer[i].device_id, who->device_id, sizeof(who->device_id)) == 0)
+            return mien_err_set(err, MIEN_EAUTH, "members %u and %u are one device",
+                                d->peer[i].index, index);
     }
     return MIEN_OK;
+}
+
+/* Whether an entry of the roster is the one that the roll, which the graph stands on, names. */
+static enum mien_status check_against_roll(const struct mien_secagg_device *d, uint32_t index,
+                                           const uint8_t *credential,
+                                           const struct mien_session_keys *keys,
+                                           const struct mien_credential *who, struct mien_err *err)
+{
+    uint8_t entry[MIEN_ROLL_ENTRY_BYTES];
+    enum mien_status status = mien_session_tag(d->config.session.nonce, who->unit_digest, entry);
+
+    if (status == MIEN_OK)
+        status =
+            mien_session_entry(d->session_id, index, credential, keys, entry + MIEN_ROLL_TAG_BYTES);
+    if (status == MIEN_OK &&
+        memcmp(d->roll + (size_t)index * MIEN_ROLL_ENTRY_BYTES, entry, sizeof(entry)) != 0)
+        return mien_err_set(err, MIEN_EAUTH, "member %u is not the one of the roll", index);
+    return status;
 }
 
 static enum mien_status check_entry(const struct mien_secagg_device *d, uint32_t index,
@@ -181,7 +305,6 @@ static enum mien_status check_entry(const struct mien_secagg_device *d, uint32_t
                                     const struct mien_session_keys *keys,
                                     struct mien_credential *who, struct mien_err *err)
 {
-    uint8_t statement[MIEN_KEYS_STATEMENT_BYTES];
     const bool own = index == d->config.index;
 
     if (own &&
@@ -192,17 +315,8 @@ static enum mien_status check_entry(const struct mien_secagg_device *d, uint32_t
         mien_credential_verify(credential, d->config.ca_key, d->config.now, who, err);
     if (status != MIEN_OK)
         return mien_err_prefix(err, status, "member %u", index);
-    mien_session_keys_statement(d->session_id, index, keys, statement);
-    status = mien_ed25519_verify(who->key, (struct mien_span){statement, sizeof(statement)},
-                                 keys->signature);
-    if (status != MIEN_OK)
-        return mien_err_set(err, status, "member %u did not sign its keys for this session", index);
-    if (!mien_x25519_is_sound(keys->mask_pk) || !mien_x25519_is_sound(keys->channel_pk))
-        return mien_err_set(err, MIEN_EAUTH, "a key of member %u agrees on nothing", index);
-    if (!is_fresh_key(d, index, keys->mask_pk) || !is_fresh_key(d, index, keys->channel_pk) ||
-        memcmp(keys->mask_pk, keys->channel_pk, 32) == 0)
-        return mien_err_set(err, MIEN_EAUTH, "a key of member %u occurs twice", index);
-    return check_is_new(d, index, who, err);
+    status = check_against_roll(d, index, credential.data, keys, who, err);
+    return status == MIEN_OK ? check_keys(d, index, keys, who, err) : status;
 }
 
 enum mien_status mien_secagg_device_roster(struct mien_secagg_device *device, uint32_t index,
@@ -210,264 +324,98 @@ enum mien_status mien_secagg_device_roster(struct mien_secagg_device *device, ui
                                            const struct mien_session_keys *keys,
                                            struct mien_err *err)
 {
-    if (device->state != STATE_ROSTER)
+    if (device->state != MIEN_DEVICE_ROSTER)
         return MIEN_ESTATE;
     if (index >= device->config.session.n || index < device->next_index)
-        return give_up(device,
-                       mien_err_set(err, MIEN_EPARSE, "roster index %u out of order", index));
+        return mien_device_give_up(
+            device, mien_err_set(err, MIEN_EPARSE, "roster index %u out of order", index));
+    struct mien_device_peer *peer = mien_device_find(device, index);
+    if (peer == NULL)
+        return mien_device_give_up(
+            device, mien_err_set(err, MIEN_EAUTH, "member %u is no neighbour", index));
     struct mien_credential who;
     enum mien_status status = check_entry(device, index, credential, keys, &who, err);
     if (status != MIEN_OK)
-        return give_up(device, status);
-    struct peer *peer = &device->peer[index];
+        return mien_device_give_up(device, status);
     peer->in_roster = true;
     peer->keys = *keys;
     memcpy(peer->device_id, who.device_id, sizeof(peer->device_id));
-    memcpy(peer->unit_digest, who.unit_digest, sizeof(peer->unit_digest));
+    memcpy(peer->identity, who.key, sizeof(peer->identity));
     device->next_index = index + 1;
     return MIEN_OK;
 }
 
 static enum mien_status check_roster(const struct mien_secagg_device *d, struct mien_err *err)
 {
-    const struct mien_session *s = &d->config.session;
-    uint8_t digest[32];
-    uint8_t ids[MIEN_SECAGG_MAX_MEMBERS * MIEN_DEVICE_ID_BYTES];
-    uint32_t n_in = 0;
+    uint32_t n_holders = 0;
 
-    for (uint32_t i = 0; i < s->n; i++) {
-        n_in += d->peer[i].in_roster;
-        memcpy(ids + (size_t)i * MIEN_DEVICE_ID_BYTES, d->peer[i].device_id, MIEN_DEVICE_ID_BYTES);
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        const struct mien_device_peer *peer = &d->peer[i];
+
+        if (peer->in_roster != mien_roll_has(d->roll, peer->index))
+            return mien_err_set(err, MIEN_EAUTH, "member %u is missing in the roster", peer->index);
+        n_holders += peer->in_roster && peer->is_holder;
     }
-    if (!d->peer[d->config.index].in_roster)
-        return mien_err_set(err, MIEN_EAUTH, "this device is not in the roster");
-    if (n_in < s->t || n_in < d->config.min_members)
-        return mien_err_set(err, MIEN_EPOLICY, "%u members sent keys, %u are needed", n_in,
-                            s->t > d->config.min_members ? s->t : d->config.min_members);
-    if (n_in < s->n)
-        return MIEN_OK; /* those who left before sending keys cannot be named here */
+    if (n_holders < d->config.session.t)
+        return mien_err_set(err, MIEN_EPOLICY, "%u neighbours sent keys, %u are needed", n_holders,
+                            d->config.session.t);
+    return MIEN_OK;
+}
+
+static enum mien_status split(struct mien_secagg_device *d, const uint32_t *index, uint32_t n,
+                              struct mien_rng *rng)
+{
+    struct mien_share *shares = mien_calloc(n, 2 * sizeof(*shares));
+
+    if (shares == NULL)
+        return MIEN_ENOMEM;
     enum mien_status status =
-        mien_digest((struct mien_span){ids, (size_t)s->n * MIEN_DEVICE_ID_BYTES}, digest);
-    if (status == MIEN_OK && memcmp(digest, s->members_digest, sizeof(digest)) != 0)
-        return mien_err_set(err, MIEN_EAUTH, "the members are not those of the session");
+        mien_share_split(d->self_seed, index, n, d->config.session.t, rng, shares);
+    if (status == MIEN_OK)
+        status = mien_share_split(d->key_seed, index, n, d->config.session.t, rng, shares + n);
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        mien_device_find(d, index[i])->own =
+            (struct mien_channel_shares){.self_mask = shares[i], .key = shares[n + i]};
+    mien_wipe(shares, 2 * (size_t)n * sizeof(*shares));
+    mien_free(shares);
     return status;
 }
 
 static enum mien_status make_shares(struct mien_secagg_device *d, struct mien_rng *rng)
 {
-    const uint32_t n = d->config.session.n;
-    const uint32_t t = d->config.session.t;
-    struct mien_share *shares = mien_calloc(n, sizeof(*shares));
+    uint32_t index[MIEN_SECAGG_MAX_HOLDERS];
+    uint32_t n = 0;
 
-    if (shares == NULL)
-        return MIEN_ENOMEM;
-    enum mien_status status = mien_share_split(d->self_seed, n, t, rng, shares);
-    for (uint32_t i = 0; i < n; i++)
-        d->peer[i].own.self_mask = shares[i];
-    if (status == MIEN_OK)
-        status = mien_share_split(d->key_seed, n, t, rng, shares);
-    for (uint32_t i = 0; i < n; i++)
-        d->peer[i].own.key = shares[i];
-    mien_wipe(shares, n * sizeof(*shares));
-    mien_free(shares);
-    return status;
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        if (d->peer[i].in_roster && d->peer[i].is_holder)
+            index[n++] = d->peer[i].index;
+    }
+    return split(d, index, n, rng);
 }
 
 enum mien_status mien_secagg_device_roster_end(struct mien_secagg_device *device,
                                                struct mien_rng *rng, struct mien_err *err)
 {
-    if (device->state != STATE_ROSTER)
+    if (device->state != MIEN_DEVICE_ROSTER)
         return MIEN_ESTATE;
     enum mien_status status = check_roster(device, err);
     if (status == MIEN_OK)
         status = make_shares(device, rng);
     if (status != MIEN_OK)
-        return give_up(device, status);
-    struct peer *own = &device->peer[device->config.index];
+        return mien_device_give_up(device, status);
+    struct mien_device_peer *own = mien_device_find(device, device->config.index);
     own->theirs = own->own;
     own->has_shares = true;
-    device->state = STATE_SHARES;
+    device->state = MIEN_DEVICE_SHARES;
     return MIEN_OK;
 }
 
-/* The channel between this device and a peer, in one direction. */
-static struct mien_channel channel_of(const struct mien_secagg_device *d, uint32_t peer,
-                                      uint32_t from, uint32_t to)
+uint32_t mien_secagg_device_n_peers(const struct mien_secagg_device *device)
 {
-    return (struct mien_channel){.own_sk = d->channel_sk,
-                                 .peer_pk = d->peer[peer].keys.channel_pk,
-                                 .session_id = d->session_id,
-                                 .from = from,
-                                 .to = to};
+    return device->n_peers;
 }
 
-enum mien_status mien_secagg_device_shares(struct mien_secagg_device *device, uint32_t to,
-                                           uint8_t out[MIEN_SEALED_SHARES_BYTES], bool *has)
+uint32_t mien_secagg_device_peer(const struct mien_secagg_device *device, uint32_t place)
 {
-    if (device->state != STATE_SHARES)
-        return MIEN_ESTATE;
-    if (to >= device->config.session.n)
-        return MIEN_EINVAL;
-    *has = to != device->config.index && device->peer[to].in_roster;
-    if (!*has)
-        return MIEN_OK;
-    const struct mien_channel channel = channel_of(device, to, device->config.index, to);
-    enum mien_status status = mien_channel_seal(&channel, &device->peer[to].own, out);
-    return status == MIEN_OK ? MIEN_OK : give_up(device, status);
-}
-
-enum mien_status mien_secagg_device_deliver(struct mien_secagg_device *device, uint32_t from,
-                                            struct mien_span sealed, struct mien_err *err)
-{
-    if (device->state != STATE_SHARES)
-        return MIEN_ESTATE;
-    if (from >= device->config.session.n || !device->peer[from].in_roster ||
-        device->peer[from].has_shares || sealed.len != MIEN_SEALED_SHARES_BYTES)
-        return give_up(device, mien_err_set(err, MIEN_EPARSE,
-                                            "shares from member %u: unknown, twice or of %zu bytes",
-                                            from, sealed.len));
-    const struct mien_channel channel = channel_of(device, from, from, device->config.index);
-    enum mien_status status = mien_channel_open(&channel, sealed.data, &device->peer[from].theirs);
-    if (status != MIEN_OK)
-        return give_up(device,
-                       mien_err_set(err, status, "shares from member %u do not open", from));
-    device->peer[from].has_shares = true;
-    return MIEN_OK;
-}
-
-enum mien_status mien_secagg_device_deliver_end(struct mien_secagg_device *device,
-                                                struct mien_err *err)
-{
-    const struct mien_session *s = &device->config.session;
-    uint32_t n_with = 0;
-
-    if (device->state != STATE_SHARES)
-        return MIEN_ESTATE;
-    for (uint32_t i = 0; i < s->n; i++) {
-        n_with += device->peer[i].has_shares;
-        mien_wipe(&device->peer[i].own, sizeof(device->peer[i].own));
-    }
-    if (n_with < s->t || n_with < device->config.min_members)
-        return give_up(device,
-                       mien_err_set(err, MIEN_EPOLICY, "shares came from %u members only", n_with));
-    mien_wipe(device->channel_sk, sizeof(device->channel_sk));
-    device->state = STATE_MASK;
-    return MIEN_OK;
-}
-
-/* The mask with one peer: added by the lower index, subtracted by the higher. */
-static enum mien_status mask_with(const struct mien_secagg_device *d, uint32_t i,
-                                  struct mien_mask *mask)
-{
-    const uint32_t own = d->config.index;
-    uint8_t shared[MIEN_KEY_BYTES];
-
-    mask->subtract = own > i;
-    if (i == own)
-        return mien_session_self_mask(d->self_seed, d->session_id, own, mask->key);
-    enum mien_status status = mien_x25519_shared(d->mask_sk, d->peer[i].keys.mask_pk, shared);
-    if (status == MIEN_OK)
-        status = mien_session_pair_mask(shared, d->session_id, own, i, mask->key);
-    mien_wipe(shared, sizeof(shared));
-    return status;
-}
-
-static enum mien_status mask_with_all(const struct mien_secagg_device *d, uint32_t *vector)
-{
-    const struct mien_session *s = &d->config.session;
-    uint32_t n_masks = 0;
-    enum mien_status status = MIEN_OK;
-    struct mien_mask *masks = mien_calloc(s->n, sizeof(*masks));
-
-    if (masks == NULL)
-        return MIEN_ENOMEM;
-    for (uint32_t i = 0; i < s->n && status == MIEN_OK; i++) {
-        if (d->peer[i].has_shares)
-            status = mask_with(d, i, &masks[n_masks++]);
-    }
-    if (status == MIEN_OK)
-        status = mien_mask_apply(NULL, masks, n_masks, vector, s->dim);
-    mien_wipe(masks, s->n * sizeof(*masks));
-    mien_free(masks);
-    return status;
-}
-
-enum mien_status mien_secagg_device_mask(struct mien_secagg_device *device, uint32_t *vector)
-{
-    if (device->state != STATE_MASK)
-        return MIEN_ESTATE;
-    enum mien_status status = mask_with_all(device, vector);
-    mien_wipe(device->mask_sk, sizeof(device->mask_sk));
-    mien_wipe(device->key_seed, sizeof(device->key_seed));
-    mien_wipe(device->self_seed, sizeof(device->self_seed));
-    if (status != MIEN_OK) {
-        mien_wipe(vector, device->config.session.dim * sizeof(*vector));
-        return give_up(device, status);
-    }
-    device->state = STATE_SURVIVORS;
-    return MIEN_OK;
-}
-
-static enum mien_status check_survivors(const struct mien_secagg_device *d,
-                                        const uint8_t bitmap[MIEN_BITMAP_BYTES],
-                                        const uint8_t root[32], struct mien_err *err)
-{
-    const struct mien_session *s = &d->config.session;
-    const uint32_t n_alive = mien_bitmap_count(bitmap, s->n);
-    uint8_t own_root[32];
-
-    if (mien_bitmap_count(bitmap, MIEN_SECAGG_MAX_MEMBERS) != n_alive)
-        return mien_err_set(err, MIEN_EAUTH, "a survivor is no member");
-    if (n_alive < s->t || n_alive < d->config.min_members)
-        return mien_err_set(err, MIEN_EPOLICY, "%u survivors, %u are needed", n_alive,
-                            s->t > d->config.min_members ? s->t : d->config.min_members);
-    if (!mien_bitmap_has(bitmap, d->config.index))
-        return mien_err_set(err, MIEN_EAUTH, "this device is not among the survivors");
-    for (uint32_t i = 0; i < s->n; i++) {
-        if (mien_bitmap_has(bitmap, i) && !d->peer[i].has_shares)
-            return mien_err_set(err, MIEN_EAUTH, "survivor %u never sent shares", i);
-    }
-    enum mien_status status = mien_session_root(d->session_id, s->n, bitmap, own_root);
-    if (status == MIEN_OK && memcmp(own_root, root, sizeof(own_root)) != 0)
-        return mien_err_set(err, MIEN_EAUTH, "the survivors' root is not that of the set");
-    return status;
-}
-
-enum mien_status mien_secagg_device_survivors(struct mien_secagg_device *device,
-                                              const uint8_t bitmap[MIEN_BITMAP_BYTES],
-                                              const uint8_t root[32], struct mien_err *err)
-{
-    if (device->state != STATE_SURVIVORS)
-        return MIEN_ESTATE;
-    enum mien_status status = check_survivors(device, bitmap, root, err);
-    if (status != MIEN_OK)
-        return give_up(device, status);
-    /* From here on one of the two shares of each member no longer exists on this device. */
-    for (uint32_t i = 0; i < device->config.session.n; i++) {
-        struct peer *peer = &device->peer[i];
-
-        if (mien_bitmap_has(bitmap, i))
-            mien_wipe(&peer->theirs.key, sizeof(peer->theirs.key));
-        else
-            mien_wipe(&peer->theirs.self_mask, sizeof(peer->theirs.self_mask));
-    }
-    memcpy(device->survivors, bitmap, sizeof(device->survivors));
-    device->state = STATE_REVEAL;
-    return MIEN_OK;
-}
-
-enum mien_status mien_secagg_device_reveal(struct mien_secagg_device *device, uint32_t index,
-                                           bool *survived, uint8_t share[MIEN_SHARE_BYTES],
-                                           bool *has)
-{
-    if (device->state != STATE_REVEAL)
-        return MIEN_ESTATE;
-    if (index >= device->config.session.n)
-        return MIEN_EINVAL;
-    const struct peer *peer = &device->peer[index];
-    *has = peer->has_shares;
-    *survived = mien_bitmap_has(device->survivors, index);
-    if (*has)
-        mien_share_encode(*survived ? &peer->theirs.self_mask : &peer->theirs.key, share);
-    return MIEN_OK;
+    return place < device->n_peers ? device->peer[place].index : UINT32_MAX;
 }

@@ -19,7 +19,7 @@
 
 /* Largest vector: 2^25 parameters and the metrics. */
 #define MIEN_SECAGG_MAX_DIM ((UINT32_C(1) << 25) + 64)
-#define MIEN_SECAGG_MAX_MEMBERS 512
+#define MIEN_SECAGG_MAX_MEMBERS 16384
 #define MIEN_SECAGG_MIN_BITS 12
 #define MIEN_SECAGG_MAX_BITS 32
 

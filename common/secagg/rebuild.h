@@ -12,32 +12,37 @@
 #include "common/secagg/share.h"
 
 struct mien_rebuild {
-    uint32_t n;
     uint32_t t;
     uint8_t liars[MIEN_BITMAP_BYTES];
-    uint32_t chosen[MIEN_SECAGG_MAX_MEMBERS];
-    uint32_t weighed[MIEN_SECAGG_MAX_MEMBERS];        /* [t] whom the weights are for */
-    uint64_t weight[MIEN_SECAGG_MAX_MEMBERS];         /* [t] */
-    struct mien_share share[MIEN_SECAGG_MAX_MEMBERS]; /* [t] secret */
+    uint32_t chosen[MIEN_SECAGG_MAX_HOLDERS];         /* places in what was revealed */
+    uint32_t index[MIEN_SECAGG_MAX_HOLDERS];          /* [t] members of the first t of them */
+    uint32_t weighed[MIEN_SECAGG_MAX_HOLDERS];        /* [t] whom the weights are for */
+    uint64_t weight[MIEN_SECAGG_MAX_HOLDERS];         /* [t] */
+    struct mien_share share[MIEN_SECAGG_MAX_HOLDERS]; /* [t] secret */
 };
 
-/* Nobody lied yet; n members, threshold t of 1 to n. */
-void mien_rebuild_init(struct mien_rebuild *rebuild, uint32_t n, uint32_t t);
+/* Shares of one secret. */
+struct mien_rebuild_shares {
+    uint32_t n;               /* at most MIEN_SECAGG_MAX_HOLDERS */
+    const uint32_t *holder;   /* [n] different members */
+    struct mien_share *share; /* [n] lent; secret */
+};
+
+/* Nobody lied yet; threshold t of 1 to MIEN_SECAGG_MAX_HOLDERS. */
+void mien_rebuild_init(struct mien_rebuild *rebuild, uint32_t t);
 
 /* Wipes it. */
 void mien_rebuild_fini(struct mien_rebuild *rebuild);
 
 /* One member's seed.
  *
- *   holders  bitmap of those whose shares are there
- *   shares   [n] by holder
  *   seed     out; secret
  *   liar     out: the holder whose share was wrong (by its doing or its owner's), or UINT32_MAX
  *   errors   MIEN_ECORRUPT  fewer than t shares, or wrong ones that leaving out one does not mend
- *            MIEN_ECRYPTO
+ *            MIEN_ENOMEM, MIEN_ECRYPTO
  */
-MIEN_CHECK enum mien_status mien_rebuild_seed(struct mien_rebuild *rebuild, const uint8_t *holders,
-                                              const struct mien_share *shares,
+MIEN_CHECK enum mien_status mien_rebuild_seed(struct mien_rebuild *rebuild,
+                                              const struct mien_rebuild_shares *shares,
                                               uint8_t seed[MIEN_SEED_BYTES], uint32_t *liar);
 
 #endif

@@ -101,26 +101,35 @@ static enum mien_status draw_residue(struct mien_rng *rng, uint64_t *out)
     return MIEN_OK;
 }
 
+/* What a polynomial is evaluated for. */
+struct members {
+    const uint32_t *index;
+    uint32_t n;
+    uint32_t t;
+};
+
 /* One polynomial: coefficient 0 is the secret; Horner's rule at each member. */
-static void evaluate(const uint64_t *coefficient, uint32_t t, uint32_t n, int limb,
+static void evaluate(const uint64_t *coefficient, const struct members *members, int limb,
                      struct mien_share *shares)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < members->n; i++) {
         uint64_t y = 0;
 
-        for (uint32_t k = t; k > 0; k--)
-            y = field_add(field_multiply(y, (uint64_t)i + 1), coefficient[k - 1]);
+        for (uint32_t k = members->t; k > 0; k--)
+            y = field_add(field_multiply(y, (uint64_t)members->index[i] + 1), coefficient[k - 1]);
         shares[i].limb[limb] = y;
     }
 }
 
-enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t n, uint32_t t,
-                                  struct mien_rng *rng, struct mien_share *shares)
+enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], const uint32_t *index,
+                                  uint32_t n, uint32_t t, struct mien_rng *rng,
+                                  struct mien_share *shares)
 {
+    const struct members members = {index, n, t};
     uint64_t secret[MIEN_SHARE_LIMBS];
     enum mien_status status = MIEN_OK;
 
-    if (t == 0 || t > n || n > UINT32_MAX - 1)
+    if (t == 0 || t > n)
         return MIEN_EINVAL;
     uint64_t *coefficient = mien_calloc(t, sizeof(*coefficient));
     if (coefficient == NULL)
@@ -131,7 +140,7 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t 
         for (uint32_t k = 1; k < t && status == MIEN_OK; k++)
             status = draw_residue(rng, &coefficient[k]);
         if (status == MIEN_OK)
-            evaluate(coefficient, t, n, limb, shares);
+            evaluate(coefficient, &members, limb, shares);
     }
     mien_wipe(secret, sizeof(secret));
     mien_wipe(coefficient, t * sizeof(*coefficient));
@@ -139,16 +148,15 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t 
     return status;
 }
 
-/* Indices are public, so this may branch. */
-enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight)
+/* Numerator into weight, denominator into bottom: of Lagrange's polynomials at zero. */
+static enum mien_status fractions(const uint32_t *index, uint32_t t, uint64_t *weight,
+                                  uint64_t *bottom)
 {
-    if (t == 0)
-        return MIEN_EINVAL;
     for (uint32_t i = 0; i < t; i++) {
         const uint64_t xi = (uint64_t)index[i] + 1;
-        uint64_t top = 1;
-        uint64_t bottom = 1;
 
+        weight[i] = 1;
+        bottom[i] = 1;
         for (uint32_t j = 0; j < t; j++) {
             const uint64_t xj = (uint64_t)index[j] + 1;
 
@@ -156,12 +164,39 @@ enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t 
                 continue;
             if (xj == xi)
                 return MIEN_EINVAL;
-            top = field_multiply(top, xj);
-            bottom = field_multiply(bottom, field_subtract(xj, xi));
+            weight[i] = field_multiply(weight[i], xj);
+            bottom[i] = field_multiply(bottom[i], field_subtract(xj, xi));
         }
-        weight[i] = field_multiply(top, field_invert(bottom));
     }
     return MIEN_OK;
+}
+
+/* Indices are public, so this may branch. One inversion serves all (Montgomery's trick): up holds
+ * the products of the first denominators. */
+enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight)
+{
+    if (t == 0)
+        return MIEN_EINVAL;
+    uint64_t *bottom = mien_calloc(2 * (size_t)t, sizeof(*bottom));
+    if (bottom == NULL)
+        return MIEN_ENOMEM;
+    uint64_t *up = bottom + t;
+    enum mien_status status = fractions(index, t, weight, bottom);
+    if (status == MIEN_OK) {
+        uint64_t all = 1;
+
+        for (uint32_t i = 0; i < t; i++) {
+            up[i] = all;
+            all = field_multiply(all, bottom[i]);
+        }
+        uint64_t inverse = field_invert(all);
+        for (uint32_t i = t; i > 0; i--) {
+            weight[i - 1] = field_multiply(weight[i - 1], field_multiply(inverse, up[i - 1]));
+            inverse = field_multiply(inverse, bottom[i - 1]);
+        }
+    }
+    mien_free(bottom);
+    return status;
 }
 
 enum mien_status mien_share_join(const uint64_t *weight, const struct mien_share *shares,

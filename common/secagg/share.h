@@ -27,18 +27,19 @@ struct mien_share {
 
 /* n shares of a seed, any t of which give it back and fewer of which say nothing.
  *
+ *   index   [n] different members, each below 2^32 - 1: shares[i] is index[i]'s
  *   shares  [n] out; wipe them
- *   errors  MIEN_EINVAL  t is 0 or above n, or n above 2^32 - 2; MIEN_ENOMEM; MIEN_ECRYPTO
+ *   errors  MIEN_EINVAL  t is 0 or above n; MIEN_ENOMEM; MIEN_ECRYPTO
  */
-MIEN_CHECK enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], uint32_t n,
-                                             uint32_t t, struct mien_rng *rng,
-                                             struct mien_share *shares);
+MIEN_CHECK enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES],
+                                             const uint32_t *index, uint32_t n, uint32_t t,
+                                             struct mien_rng *rng, struct mien_share *shares);
 
 /* Lagrange's weights for t members' shares at zero; the same for every secret of these members.
  *
  *   index   [t] different members
  *   weight  [t] out; not secret
- *   errors  MIEN_EINVAL  two indices are equal, or t is 0
+ *   errors  MIEN_EINVAL  two indices are equal, or t is 0; MIEN_ENOMEM
  */
 MIEN_CHECK enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight);
 

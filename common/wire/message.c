@@ -31,6 +31,13 @@ void mien_message_fini(struct mien_message *message)
         free_entries(message->shares.entries, message->shares.n_entries,
                      sizeof(*message->shares.entries));
         break;
+    case MIEN_FRAME_ROLL:
+        free_entries(message->roll.entries, message->roll.n_entries, MIEN_MESSAGE_ROLL_ENTRY_BYTES);
+        break;
+    case MIEN_FRAME_CONFIRMED:
+        free_entries(message->confirmed.entries, message->confirmed.n_entries,
+                     sizeof(*message->confirmed.entries));
+        break;
     case MIEN_FRAME_REVEAL:
         free_entries(message->reveal.entries, message->reveal.n_entries,
                      sizeof(*message->reveal.entries));

@@ -38,7 +38,7 @@
 #define MIEN_MESSAGE_CREDENTIAL_BYTES 256  /* 153 now (secagg/credential.h) */
 #define MIEN_MESSAGE_SEALED_BYTES 128      /* two shares and a tag: 64 now (secagg/session.h) */
 #define MIEN_MESSAGE_SHARE_BYTES 64        /* one share of a seed: 24 now (secagg/share.h) */
-#define MIEN_MESSAGE_GROUP_MAX 512         /* members of a session; indices are below it */
+#define MIEN_MESSAGE_GROUP_MAX 16384       /* members of a session; indices are below it */
 #define MIEN_MESSAGE_BITMAP_BYTES (MIEN_MESSAGE_GROUP_MAX / 8)
 #define MIEN_MESSAGE_DIM_MAX ((1 << 25) + 64) /* residues (secagg/params.h) */
 #define MIEN_MESSAGE_INPUT_BYTES (4 * MIEN_MESSAGE_DIM_MAX)
@@ -47,7 +47,14 @@
 #define MIEN_MESSAGE_ROSTER_PER_PART 32
 #define MIEN_MESSAGE_SEALED_PER_PART 64
 #define MIEN_MESSAGE_REVEAL_PER_PART 128
-#define MIEN_MESSAGE_PARTS_MAX 16 /* GROUP_MAX / ROSTER_PER_PART */
+#define MIEN_MESSAGE_CONFIRMED_PER_PART 128
+#define MIEN_MESSAGE_PARTS_MAX                                                                     \
+    16 /* 511 neighbours and holders (secagg/design.h) / ROSTER_PER_PART */
+
+/* The roll's entries are bytes: of all members, so it has more parts. */
+#define MIEN_MESSAGE_ROLL_ENTRY_BYTES 32
+#define MIEN_MESSAGE_ROLL_PER_PART 480
+#define MIEN_MESSAGE_ROLL_PARTS_MAX 35 /* GROUP_MAX / ROLL_PER_PART */
 
 /* A place in the coordinator's ledger chain; all zero for "none seen yet". */
 struct mien_message_mark {
@@ -124,7 +131,10 @@ struct mien_message_ready {
     uint64_t round;
 };
 
-enum mien_message_purpose { MIEN_MESSAGE_PURPOSE_UPDATE = 1 }; /* the vector of a round */
+enum mien_message_purpose {
+    MIEN_MESSAGE_PURPOSE_TRAIN = 1, /* the vector of a round */
+    MIEN_MESSAGE_PURPOSE_DRILL = 2  /* zeros */
+};
 
 struct mien_message_session {
     uint64_t round;
@@ -132,12 +142,14 @@ struct mien_message_session {
     uint32_t session_index; /* of this round, from 0 */
     enum mien_message_purpose purpose;
     uint32_t n;     /* members, 2 .. GROUP_MAX */
+    uint32_t k;     /* neighbours of a member, 1 .. n - 1 */
     uint32_t t;     /* shares that rebuild a secret, 2 .. n */
     uint32_t index; /* this device's, below n */
     uint32_t dim;   /* residues in a vector */
     uint32_t bits;  /* of the modulus, 12 .. 32 */
     uint8_t nonce[32];
     uint8_t members_digest[32];
+    uint8_t commitment[32]; /* to what ROLL opens */
     uint8_t session_id[32];
 };
 
@@ -146,6 +158,16 @@ struct mien_message_keys {
     uint8_t mask_pk[32];
     uint8_t channel_pk[32];
     uint8_t signature[64];
+};
+
+/* All members, in parts. */
+struct mien_message_roll {
+    uint8_t session_id[32];
+    uint32_t part;
+    uint32_t n_parts; /* at most ROLL_PARTS_MAX */
+    uint8_t opening[32];
+    size_t n_entries; /* 1 .. ROLL_PER_PART */
+    uint8_t *entries; /* of ROLL_ENTRY_BYTES each */
 };
 
 struct mien_message_roster_entry {
@@ -199,6 +221,26 @@ struct mien_message_survivors {
     uint32_t n;                                /* members of the session */
     uint8_t bitmap[MIEN_MESSAGE_BITMAP_BYTES]; /* member i: bit i % 8 of byte i / 8; rest zero */
     uint8_t root[32];
+};
+
+/* A survivor's own signature, */
+struct mien_message_confirm {
+    uint8_t session_id[32];
+    uint8_t signature[64]; /* of the survivors */
+};
+
+/* and those of its neighbours. */
+struct mien_message_confirmed_entry {
+    uint32_t index;
+    uint8_t signature[64];
+};
+
+struct mien_message_confirmed {
+    uint8_t session_id[32];
+    uint32_t part;
+    uint32_t n_parts;
+    size_t n_entries; /* at most CONFIRMED_PER_PART */
+    struct mien_message_confirmed_entry *entries;
 };
 
 enum mien_message_kind {
@@ -292,6 +334,7 @@ struct mien_message {
         struct mien_message_ready ready;
         struct mien_message_session session;
         struct mien_message_keys keys;
+        struct mien_message_roll roll;
         struct mien_message_roster roster;
         struct mien_message_shares shares;
         struct mien_message_shares deliver;
@@ -299,6 +342,8 @@ struct mien_message {
         struct mien_message_input_chunk input_chunk;
         struct mien_message_of_session input_ok;
         struct mien_message_survivors survivors;
+        struct mien_message_confirm confirm;
+        struct mien_message_confirmed confirmed;
         struct mien_message_reveal reveal;
         struct mien_message_closed closed;
         struct mien_message_error error;

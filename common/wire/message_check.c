@@ -71,9 +71,10 @@ static void check_chunk(struct judge *judge, const struct mien_message_chunk *ch
 static void check_session(struct judge *judge, const struct mien_message_session *session)
 {
     range(judge, "round", session->round, 1, UINT64_MAX);
-    range(judge, "purpose", session->purpose, MIEN_MESSAGE_PURPOSE_UPDATE,
-          MIEN_MESSAGE_PURPOSE_UPDATE);
+    range(judge, "purpose", session->purpose, MIEN_MESSAGE_PURPOSE_TRAIN,
+          MIEN_MESSAGE_PURPOSE_DRILL);
     range(judge, "n", session->n, 2, MIEN_MESSAGE_GROUP_MAX);
+    range(judge, "k", session->k, 1, session->n - 1);
     range(judge, "t", session->t, 2, session->n);
     range(judge, "index", session->index, 0, session->n - 1);
     range(judge, "bits", session->bits, 12, 32);
@@ -92,6 +93,24 @@ static void check_index(struct judge *judge, uint32_t index, bool first, uint32_
 {
     range(judge, "entries.index", index, 0, MIEN_MESSAGE_GROUP_MAX - 1);
     holds(judge, first || index > before, "entries.index", "does not rise");
+}
+
+static void check_roll(struct judge *judge, const struct mien_message_roll *roll)
+{
+    range(judge, "n_parts", roll->n_parts, 1, MIEN_MESSAGE_ROLL_PARTS_MAX);
+    range(judge, "part", roll->part, 0, roll->n_parts - 1);
+    range(judge, "entries", roll->n_entries, 1, MIEN_MESSAGE_ROLL_PER_PART);
+}
+
+static void check_confirmed(struct judge *judge, const struct mien_message_confirmed *confirmed)
+{
+    check_part(judge, confirmed->part, confirmed->n_parts, confirmed->n_entries,
+               MIEN_MESSAGE_CONFIRMED_PER_PART);
+    for (size_t i = 0; judge->status == MIEN_OK && i < confirmed->n_entries; i++) {
+        const struct mien_message_confirmed_entry *entry = &confirmed->entries[i];
+
+        check_index(judge, entry->index, i == 0, i == 0 ? 0 : entry[-1].index);
+    }
 }
 
 static void check_roster(struct judge *judge, const struct mien_message_roster *roster)
@@ -209,6 +228,12 @@ static void check_round(struct judge *judge, const struct mien_message *message)
         break;
     case MIEN_FRAME_SESSION:
         check_session(judge, &message->session);
+        break;
+    case MIEN_FRAME_ROLL:
+        check_roll(judge, &message->roll);
+        break;
+    case MIEN_FRAME_CONFIRMED:
+        check_confirmed(judge, &message->confirmed);
         break;
     case MIEN_FRAME_ROSTER:
         check_roster(judge, &message->roster);

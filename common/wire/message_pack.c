@@ -127,12 +127,14 @@ static enum mien_status pack_session(const struct mien_message_session *session,
     m.session_index = session->session_index;
     m.purpose = session->purpose;
     m.n = session->n;
+    m.k = session->k;
     m.t = session->t;
     m.index = session->index;
     m.dim = session->dim;
     m.bits = session->bits;
     m.nonce = bin(session->nonce, sizeof(session->nonce));
     m.members_digest = bin(session->members_digest, sizeof(session->members_digest));
+    m.commitment = bin(session->commitment, sizeof(session->commitment));
     m.session_id = bin(session->session_id, sizeof(session->session_id));
     return put(MIEN_FRAME_SESSION, &m, out);
 }
@@ -146,6 +148,49 @@ static enum mien_status pack_keys(const struct mien_message_keys *keys, struct m
     m.channel_pk = bin(keys->channel_pk, sizeof(keys->channel_pk));
     m.signature = bin(keys->signature, sizeof(keys->signature));
     return put(MIEN_FRAME_KEYS, &m, out);
+}
+
+static enum mien_status pack_roll(const struct mien_message_roll *roll, struct mien_buf *out)
+{
+    Mien__Roll m = MIEN__ROLL__INIT;
+
+    m.session_id = bin(roll->session_id, sizeof(roll->session_id));
+    m.part = roll->part;
+    m.n_parts = roll->n_parts;
+    m.opening = bin(roll->opening, sizeof(roll->opening));
+    m.entries = bin(roll->entries, roll->n_entries * MIEN_MESSAGE_ROLL_ENTRY_BYTES);
+    return put(MIEN_FRAME_ROLL, &m, out);
+}
+
+static enum mien_status pack_confirm(const struct mien_message_confirm *confirm,
+                                     struct mien_buf *out)
+{
+    Mien__Confirm m = MIEN__CONFIRM__INIT;
+
+    m.session_id = bin(confirm->session_id, sizeof(confirm->session_id));
+    m.signature = bin(confirm->signature, sizeof(confirm->signature));
+    return put(MIEN_FRAME_CONFIRM, &m, out);
+}
+
+static enum mien_status pack_confirmed(const struct mien_message_confirmed *confirmed,
+                                       struct mien_buf *out)
+{
+    Mien__Confirmed m = MIEN__CONFIRMED__INIT;
+    Mien__ConfirmedEntry entries[MIEN_MESSAGE_CONFIRMED_PER_PART];
+    Mien__ConfirmedEntry *pointers[MIEN_MESSAGE_CONFIRMED_PER_PART];
+
+    for (size_t i = 0; i < confirmed->n_entries; i++) {
+        mien__confirmed_entry__init(&entries[i]);
+        entries[i].index = confirmed->entries[i].index;
+        entries[i].signature = bin(confirmed->entries[i].signature, 64);
+        pointers[i] = &entries[i];
+    }
+    m.session_id = bin(confirmed->session_id, sizeof(confirmed->session_id));
+    m.part = confirmed->part;
+    m.n_parts = confirmed->n_parts;
+    m.n_entries = confirmed->n_entries;
+    m.entries = pointers;
+    return put(MIEN_FRAME_CONFIRMED, &m, out);
 }
 
 static enum mien_status pack_roster(const struct mien_message_roster *roster, struct mien_buf *out)
@@ -307,6 +352,8 @@ static enum mien_status pack_secure_sum(const struct mien_message *message, stru
         return pack_session(&message->session, out);
     case MIEN_FRAME_KEYS:
         return pack_keys(&message->keys, out);
+    case MIEN_FRAME_ROLL:
+        return pack_roll(&message->roll, out);
     case MIEN_FRAME_ROSTER:
         return pack_roster(&message->roster, out);
     case MIEN_FRAME_SHARES:
@@ -317,6 +364,10 @@ static enum mien_status pack_secure_sum(const struct mien_message *message, stru
         return pack_of_session(message->type, &message->slot, out);
     case MIEN_FRAME_SURVIVORS:
         return pack_survivors(&message->survivors, out);
+    case MIEN_FRAME_CONFIRM:
+        return pack_confirm(&message->confirm, out);
+    case MIEN_FRAME_CONFIRMED:
+        return pack_confirmed(&message->confirmed, out);
     case MIEN_FRAME_REVEAL:
         return pack_reveal(&message->reveal, out);
     default:

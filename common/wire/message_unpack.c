@@ -129,6 +129,7 @@ static void unpack_session(struct take *take, const Mien__Session *m,
     out->session_index = m->session_index;
     out->purpose = (enum mien_message_purpose)m->purpose;
     out->n = m->n;
+    out->k = m->k;
     out->t = m->t;
     out->index = m->index;
     out->dim = m->dim;
@@ -136,6 +137,7 @@ static void unpack_session(struct take *take, const Mien__Session *m,
     fixed(take, "nonce", m->nonce, out->nonce, sizeof(out->nonce));
     fixed(take, "members_digest", m->members_digest, out->members_digest,
           sizeof(out->members_digest));
+    fixed(take, "commitment", m->commitment, out->commitment, sizeof(out->commitment));
     fixed(take, "session_id", m->session_id, out->session_id, sizeof(out->session_id));
 }
 
@@ -145,6 +147,44 @@ static void unpack_keys(struct take *take, const Mien__Keys *m, struct mien_mess
     fixed(take, "mask_pk", m->mask_pk, out->mask_pk, sizeof(out->mask_pk));
     fixed(take, "channel_pk", m->channel_pk, out->channel_pk, sizeof(out->channel_pk));
     fixed(take, "signature", m->signature, out->signature, sizeof(out->signature));
+}
+
+static void unpack_roll(struct take *take, const Mien__Roll *m, struct mien_message_roll *out)
+{
+    const size_t n = m->entries.len / MIEN_MESSAGE_ROLL_ENTRY_BYTES;
+
+    fixed(take, "session_id", m->session_id, out->session_id, sizeof(out->session_id));
+    out->part = m->part;
+    out->n_parts = m->n_parts;
+    fixed(take, "opening", m->opening, out->opening, sizeof(out->opening));
+    out->entries = list(take, n, MIEN_MESSAGE_ROLL_PER_PART, MIEN_MESSAGE_ROLL_ENTRY_BYTES);
+    if (out->entries == NULL)
+        return;
+    out->n_entries = n;
+    fixed(take, "entries", m->entries, out->entries, n * MIEN_MESSAGE_ROLL_ENTRY_BYTES);
+}
+
+static void unpack_confirm(struct take *take, const Mien__Confirm *m,
+                           struct mien_message_confirm *out)
+{
+    fixed(take, "session_id", m->session_id, out->session_id, sizeof(out->session_id));
+    fixed(take, "signature", m->signature, out->signature, sizeof(out->signature));
+}
+
+static void unpack_confirmed(struct take *take, const Mien__Confirmed *m,
+                             struct mien_message_confirmed *out)
+{
+    fixed(take, "session_id", m->session_id, out->session_id, sizeof(out->session_id));
+    out->part = m->part;
+    out->n_parts = m->n_parts;
+    out->entries = list(take, m->n_entries, MIEN_MESSAGE_CONFIRMED_PER_PART, sizeof(*out->entries));
+    for (size_t i = 0; take->status == MIEN_OK && i < m->n_entries; i++) {
+        struct mien_message_confirmed_entry *entry = &out->entries[out->n_entries++];
+
+        entry->index = m->entries[i]->index;
+        fixed(take, "entries.signature", m->entries[i]->signature, entry->signature,
+              sizeof(entry->signature));
+    }
 }
 
 static void unpack_roster(struct take *take, const Mien__Roster *m, struct mien_message_roster *out)
@@ -268,6 +308,9 @@ static void unpack_secure_sum(struct take *take, const void *base, struct mien_m
     case MIEN_FRAME_KEYS:
         unpack_keys(take, base, &out->keys);
         break;
+    case MIEN_FRAME_ROLL:
+        unpack_roll(take, base, &out->roll);
+        break;
     case MIEN_FRAME_ROSTER:
         unpack_roster(take, base, &out->roster);
         break;
@@ -281,6 +324,12 @@ static void unpack_secure_sum(struct take *take, const void *base, struct mien_m
         break;
     case MIEN_FRAME_SURVIVORS:
         unpack_survivors(take, base, &out->survivors);
+        break;
+    case MIEN_FRAME_CONFIRM:
+        unpack_confirm(take, base, &out->confirm);
+        break;
+    case MIEN_FRAME_CONFIRMED:
+        unpack_confirmed(take, base, &out->confirmed);
         break;
     case MIEN_FRAME_REVEAL:
         unpack_reveal(take, base, &out->reveal);
@@ -377,6 +426,9 @@ const ProtobufCMessageDescriptor *mien_message_descriptor(enum mien_frame_type t
         [MIEN_FRAME_RENEWED] = &mien__renewed__descriptor,
         [MIEN_FRAME_ENROL] = &mien__enrol__descriptor,
         [MIEN_FRAME_ENROLLED] = &mien__enrolled__descriptor,
+        [MIEN_FRAME_ROLL] = &mien__roll__descriptor,
+        [MIEN_FRAME_CONFIRM] = &mien__confirm__descriptor,
+        [MIEN_FRAME_CONFIRMED] = &mien__confirmed__descriptor,
     };
 
     return type < MIEN_FRAME_TYPE_END ? descriptors[type] : NULL;

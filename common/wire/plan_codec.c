@@ -98,6 +98,7 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->loss = plan->loss;
     m->optimiser = plan->optimiser;
     m->sampling = plan->sampling;
+    m->sum_class = plan->sum_class;
 #define COPY(field) m->field = plan->field;
     SAME_FIELDS(COPY)
 #undef COPY
@@ -215,6 +216,7 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->loss = (enum mien_loss)in->loss;
     out->optimiser = (enum mien_optimiser)in->optimiser;
     out->sampling = (enum mien_plan_sampling)in->sampling;
+    out->sum_class = (enum mien_plan_class)in->sum_class;
 #define COPY(field)                                                                                \
     out->field = in->field;                                                                        \
     if (!isfinite((double)in->field))                                                              \

@@ -7,3 +7,15 @@ enum mien_status mien_secagg_params_of_plan(const struct mien_plan *plan,
     return mien_secagg_params_init(out, mien_plan_n_shared(plan), plan->clip, plan->group_max,
                                    plan->bits, err);
 }
+
+struct mien_design_goal mien_design_goal_of_plan(const struct mien_plan *plan)
+{
+    const bool curious = plan->sum_class == MIEN_PLAN_CURIOUS;
+
+    return (struct mien_design_goal){.corrupt = plan->corrupt,
+                                     .drop_out = plan->drop_out,
+                                     .trust =
+                                         curious ? MIEN_DESIGN_CURIOUS : MIEN_DESIGN_SEMI_MALICIOUS,
+                                     .sigma = MIEN_DESIGN_SIGMA,
+                                     .eta = MIEN_DESIGN_ETA};
+}

@@ -6,6 +6,7 @@
 #define MIEN_WIRE_VECTOR_H
 
 #include "common/plan/plan.h"
+#include "common/secagg/design.h"
 #include "common/secagg/params.h"
 
 /* Dimension, scales, bounds and modulus of a plan's vectors: both sides compute them.
@@ -15,5 +16,8 @@
 MIEN_CHECK enum mien_status mien_secagg_params_of_plan(const struct mien_plan *plan,
                                                        struct mien_secagg_params *out,
                                                        struct mien_err *err);
+
+/* What a session's degree and threshold must be good for under this plan. */
+struct mien_design_goal mien_design_goal_of_plan(const struct mien_plan *plan);
 
 #endif

@@ -38,6 +38,8 @@ static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
     if (status == MIEN_OK)
         status = mien_secagg_params_of_plan(plan, &c->params, err);
     if (status == MIEN_OK)
+        status = mien_round_check_groups(plan, err);
+    if (status == MIEN_OK)
         status = mien_plan_encode(plan, &c->plan_bytes);
     if (status == MIEN_OK)
         status = mien_digest(mien_buf_span(&c->plan_bytes), c->plan_hash);
@@ -212,11 +214,7 @@ void mien_round_end_round(struct mien_coordinator *c)
         if (c->peers[i].used && c->peers[i].part != MIEN_PART_NONE)
             mien_round_drop_part(c, i);
     }
-    for (uint32_t g = 0; g < c->n_groups; g++)
-        mien_secagg_sum_free(c->groups[g].sum);
-    mien_free(c->groups);
-    c->groups = NULL;
-    c->n_groups = 0;
+    mien_round_free_groups(c);
     if (c->total != NULL)
         mien_wipe(c->total, c->params.dim * sizeof(*c->total));
     mien_wipe(c->coin_key, sizeof(c->coin_key));
@@ -275,6 +273,9 @@ static void dispatch(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer,
         break;
     case MIEN_FRAME_INPUT_CHUNK:
         mien_round_input(c, peer, &m->input_chunk);
+        break;
+    case MIEN_FRAME_CONFIRM:
+        mien_round_confirm(c, peer, &m->confirm);
         break;
     case MIEN_FRAME_REVEAL:
         mien_round_reveal(c, peer, &m->reveal);
@@ -346,6 +347,9 @@ void mien_coordinator_tick(struct mien_coordinator *c, uint64_t now_ms)
         break;
     case MIEN_PHASE_INPUTS:
         mien_round_step_inputs(c, now_ms);
+        break;
+    case MIEN_PHASE_CONFIRMS:
+        mien_round_step_confirms(c, now_ms);
         break;
     case MIEN_PHASE_REVEALS:
         mien_round_step_reveals(c, now_ms);

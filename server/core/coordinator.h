@@ -7,10 +7,10 @@
  * back. The libuv shell and the simulator drive this very code.
  *
  * One round: WAITING (check-ins are held) -> OPEN, durable -> COLLECT: assignments, training, READY
- * until the deadline -> sessions of all that are ready: KEYS, SHARES, INPUTS -> survivors durable
- * -> RESERVE with the cap check, noise drawn -> REVEALS -> RELEASE: masks off, noise on, model
- * applied, file, COMMIT -> CLOSED to the survivors. Below min_reports, or when a step fails, the
- * round is abandoned; after RESERVE the charge stays.
+ * until the deadline -> sessions of all that are ready: KEYS, SHARES, INPUTS -> survivors durable,
+ * and signed by them: CONFIRMS -> RESERVE with the cap check, noise drawn -> REVEALS -> RELEASE:
+ * masks off, noise on, model applied, file, COMMIT -> CLOSED to the survivors. Below min_reports,
+ * or when a step fails, the round is abandoned; after RESERVE the charge stays.
  *
  * Source:  design section 4; Bonawitz et al. 2019, "Towards Federated Learning at Scale"
  * Threads: one; mien_job_run on any other meanwhile
@@ -136,6 +136,7 @@ enum mien_coordinator_phase {
     MIEN_PHASE_SHARES,
     MIEN_PHASE_INPUTS,
     MIEN_PHASE_FIXING,
+    MIEN_PHASE_CONFIRMS,
     MIEN_PHASE_RESERVING,
     MIEN_PHASE_REVEALS,
     MIEN_PHASE_RELEASING,

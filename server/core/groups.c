@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sessions of the devices that are ready: forming them, keys, shares, delivery. All sessions of a
  * round go step by step together. */
-#include "common/base/digest.h"
 #include "common/base/mem.h"
+#include "common/wire/vector.h"
 #include "server/core/internal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct mien_group *mien_round_group_of(struct mien_coordinator *c, uint32_t peer,
@@ -64,28 +65,102 @@ static uint32_t shuffle_ready(struct mien_coordinator *c, uint32_t *order)
     return n;
 }
 
+/* A member's place before and after the sort. */
+struct placed {
+    uint8_t tag[MIEN_ROLL_TAG_BYTES];
+    uint32_t peer;
+};
+
+static int compare_tags(const void *a, const void *b)
+{
+    return memcmp(((const struct placed *)a)->tag, ((const struct placed *)b)->tag,
+                  MIEN_ROLL_TAG_BYTES);
+}
+
+/* Members take their places in the order of their units' tags; the roll's tags come out. */
+static enum mien_status place_members(struct mien_coordinator *c, struct mien_group *g,
+                                      uint8_t *tags)
+{
+    const uint32_t n = g->session.n;
+    enum mien_status status = MIEN_OK;
+    struct placed *placed = mien_calloc(n, sizeof(*placed));
+
+    if (placed == NULL)
+        return MIEN_ENOMEM;
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++) {
+        placed[i].peer = g->member[i];
+        status = mien_session_tag(g->session.nonce, c->peers[g->member[i]].identity.unit_digest,
+                                  placed[i].tag);
+    }
+    qsort(placed, n, sizeof(*placed), compare_tags);
+    for (uint32_t i = 0; i < n; i++) {
+        struct mien_peer *p = &c->peers[placed[i].peer];
+
+        g->member[i] = placed[i].peer;
+        memcpy(g->unit[i], p->identity.unit_digest, 32);
+        memcpy(tags + (size_t)i * MIEN_ROLL_TAG_BYTES, placed[i].tag, MIEN_ROLL_TAG_BYTES);
+        p->index = i;
+    }
+    mien_free(placed);
+    return status;
+}
+
+enum mien_status mien_round_check_groups(const struct mien_plan *plan, struct mien_err *err)
+{
+    const struct mien_design_goal goal = mien_design_goal_of_plan(plan);
+    struct mien_design ignored;
+
+    return mien_design_of(&goal, plan->group_max, &ignored, err) == MIEN_OK ? MIEN_OK : MIEN_EINVAL;
+}
+
+static enum mien_status design(const struct mien_coordinator *c, struct mien_session *s)
+{
+    const struct mien_design_goal goal = mien_design_goal_of_plan(&c->config.plan);
+    struct mien_design d;
+    enum mien_status status = mien_design_of(&goal, s->n, &d, NULL);
+
+    if (status != MIEN_OK)
+        return status;
+    s->k = d.k;
+    s->t = d.t;
+    return MIEN_OK;
+}
+
+/* Everything that the session id covers, and the coordinator's side of the session. */
 static enum mien_status describe(struct mien_coordinator *c, struct mien_group *g, uint32_t index)
 {
-    uint8_t ids[MIEN_SECAGG_MAX_MEMBERS * 16];
     struct mien_session *s = &g->session;
+    uint8_t *roll = mien_calloc(s->n, MIEN_ROLL_ENTRY_BYTES);
+    uint8_t *tags = mien_calloc(s->n, MIEN_ROLL_TAG_BYTES);
 
     memcpy(s->run_id, c->config.run_id, 16);
     s->round = c->round.round;
     s->attempt = c->round.attempt;
     s->session_index = index;
-    s->purpose = MIEN_MESSAGE_PURPOSE_UPDATE;
+    s->purpose = MIEN_SESSION_TRAIN;
     memcpy(s->model_hash, c->model.hash, 32);
     memcpy(s->plan_hash, c->plan_hash, 32);
-    s->t = mien_session_threshold(s->n);
     s->dim = c->params.dim;
     s->bits = c->params.bits;
-    for (uint32_t i = 0; i < s->n; i++)
-        memcpy(ids + (size_t)i * 16, c->peers[g->member[i]].identity.device_id, 16);
-    enum mien_status status =
-        mien_digest((struct mien_span){ids, (size_t)s->n * 16}, s->members_digest);
+    enum mien_status status = roll == NULL || tags == NULL ? MIEN_ENOMEM : design(c, s);
     if (status == MIEN_OK)
         status = mien_rng_fill(&c->config.rng, s->nonce, sizeof(s->nonce));
-    return status == MIEN_OK ? mien_secagg_sum_new(s, &g->sum) : status;
+    if (status == MIEN_OK)
+        status = mien_rng_fill(&c->config.rng, g->opening, sizeof(g->opening));
+    if (status == MIEN_OK)
+        status = mien_session_commit(g->opening, s->commitment);
+    if (status == MIEN_OK)
+        status = place_members(c, g, tags);
+    for (uint32_t i = 0; i < s->n && status == MIEN_OK; i++)
+        memcpy(roll + (size_t)i * MIEN_ROLL_ENTRY_BYTES, tags + (size_t)i * MIEN_ROLL_TAG_BYTES,
+               MIEN_ROLL_TAG_BYTES);
+    if (status == MIEN_OK)
+        status = mien_session_members(roll, s->n, s->members_digest);
+    if (status == MIEN_OK)
+        status = mien_secagg_sum_new(s, tags, &g->sum);
+    mien_free(roll);
+    mien_free(tags);
+    return status;
 }
 
 static void announce(struct mien_coordinator *c, const struct mien_group *g)
@@ -98,17 +173,41 @@ static void announce(struct mien_coordinator *c, const struct mien_group *g)
         m.session.round = s->round;
         m.session.attempt = s->attempt;
         m.session.session_index = s->session_index;
-        m.session.purpose = MIEN_MESSAGE_PURPOSE_UPDATE;
+        m.session.purpose = (enum mien_message_purpose)s->purpose;
         m.session.n = s->n;
+        m.session.k = s->k;
         m.session.t = s->t;
         m.session.index = i;
         m.session.dim = s->dim;
         m.session.bits = s->bits;
         memcpy(m.session.nonce, s->nonce, 32);
         memcpy(m.session.members_digest, s->members_digest, 32);
+        memcpy(m.session.commitment, s->commitment, 32);
         memcpy(m.session.session_id, mien_secagg_sum_session_id(g->sum), 32);
         mien_round_send(c, g->member[i], &m);
     }
+}
+
+static enum mien_status make_group(struct mien_coordinator *c, const uint32_t *order, uint32_t n,
+                                   uint32_t index)
+{
+    struct mien_group *group = &c->groups[index];
+
+    group->member = mien_calloc(n, sizeof(*group->member));
+    group->unit = mien_calloc(n, sizeof(*group->unit));
+    if (group->member == NULL || group->unit == NULL)
+        return MIEN_ENOMEM;
+    group->session.n = n;
+    memcpy(group->member, order, n * sizeof(*order));
+    for (uint32_t i = 0; i < n; i++) {
+        struct mien_peer *p = &c->peers[order[i]];
+
+        p->part = MIEN_PART_MEMBER;
+        p->session = index;
+        p->index = i;
+        p->did = false;
+    }
+    return describe(c, group, index);
 }
 
 /* Groups of nearly equal size, as few as group_max allows. */
@@ -116,6 +215,7 @@ static enum mien_status make_groups(struct mien_coordinator *c, const uint32_t *
 {
     const uint32_t n_groups = (n + c->config.plan.group_max - 1) / c->config.plan.group_max;
     uint32_t at = 0;
+    enum mien_status status = MIEN_OK;
 
     if (n == 0 || n / n_groups < c->config.plan.group_min)
         return MIEN_EPOLICY;
@@ -123,37 +223,47 @@ static enum mien_status make_groups(struct mien_coordinator *c, const uint32_t *
     if (c->groups == NULL)
         return MIEN_ENOMEM;
     c->n_groups = n_groups;
-    for (uint32_t g = 0; g < n_groups; g++) {
-        struct mien_group *group = &c->groups[g];
+    for (uint32_t g = 0; g < n_groups && status == MIEN_OK; g++) {
+        const uint32_t size = n / n_groups + (g < n % n_groups);
 
-        group->session.n = n / n_groups + (g < n % n_groups);
-        for (uint32_t i = 0; i < group->session.n; i++) {
-            struct mien_peer *p = &c->peers[order[at]];
-
-            group->member[i] = order[at++];
-            memcpy(group->unit[i], p->identity.unit_digest, 32);
-            p->part = MIEN_PART_MEMBER;
-            p->session = g;
-            p->index = i;
-            p->did = false;
-        }
-        enum mien_status status = describe(c, group, g);
-        if (status != MIEN_OK)
-            return status;
+        status = make_group(c, order + at, size, g);
+        at += size;
     }
-    return MIEN_OK;
+    return status;
 }
 
-static void begin_step(struct mien_coordinator *c, uint64_t now_ms,
-                       enum mien_coordinator_phase phase)
+void mien_round_free_groups(struct mien_coordinator *c)
+{
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        mien_secagg_sum_free(c->groups[g].sum);
+        mien_free(c->groups[g].member);
+        mien_free(c->groups[g].unit);
+    }
+    mien_free(c->groups);
+    c->groups = NULL;
+    c->n_groups = 0;
+}
+
+void mien_round_begin_step(struct mien_coordinator *c, uint64_t now_ms,
+                           enum mien_coordinator_phase phase)
 {
     c->phase = phase;
     c->deadline_ms = now_ms + c->config.limits.step_ms;
     for (uint32_t i = 0; i < c->n_peers; i++) {
         c->peers[i].did = false;
         c->peers[i].next_part = 0;
-        c->peers[i].last_peer_index = UINT32_MAX;
     }
+}
+
+bool mien_round_all_did(const struct mien_coordinator *c)
+{
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        const struct mien_peer *p = &c->peers[i];
+
+        if (p->used && p->part == MIEN_PART_MEMBER && !p->did)
+            return false;
+    }
+    return true;
 }
 
 void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms)
@@ -167,7 +277,7 @@ void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms)
         mien_round_abandon(c, "no sessions of %u devices: %s", n, mien_status_text(status));
         return;
     }
-    begin_step(c, now_ms, MIEN_PHASE_KEYS);
+    mien_round_begin_step(c, now_ms, MIEN_PHASE_KEYS);
     for (uint32_t g = 0; g < c->n_groups; g++)
         announce(c, &c->groups[g]);
 }
@@ -186,50 +296,13 @@ void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mie
     memcpy(keys.channel_pk, m->channel_pk, 32);
     memcpy(keys.signature, m->signature, 64);
     enum mien_status status = mien_secagg_sum_keys(g->sum, c->peers[peer].index,
-                                                   c->peers[peer].identity.key, &keys, &err);
+                                                   c->peers[peer].identity.credential, &keys, &err);
     if (status != MIEN_OK) {
         mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_AUTH, "KEYS: %s",
                           mien_err_text(&err, status));
         return;
     }
     c->peers[peer].did = true;
-}
-
-/* The roster to one member, in parts. */
-static void send_roster(struct mien_coordinator *c, const struct mien_group *g, uint32_t to)
-{
-    static const size_t per_part = MIEN_MESSAGE_ROSTER_PER_PART;
-    struct mien_message_roster_entry entries[MIEN_MESSAGE_ROSTER_PER_PART];
-    struct mien_message m = {.type = MIEN_FRAME_ROSTER};
-    uint32_t n_in = 0;
-
-    memset(entries, 0, sizeof(entries));
-    for (uint32_t i = 0; i < g->session.n; i++)
-        n_in += mien_secagg_sum_roster(g->sum, i) != NULL && g->member[i] != UINT32_MAX;
-    memcpy(m.roster.session_id, mien_secagg_sum_session_id(g->sum), 32);
-    m.roster.n_parts = mien_message_n_parts(n_in, per_part);
-    m.roster.entries = entries;
-    for (uint32_t i = 0; i < g->session.n; i++) {
-        const struct mien_session_keys *keys = mien_secagg_sum_roster(g->sum, i);
-        struct mien_message_roster_entry *entry = &entries[m.roster.n_entries];
-
-        if (keys == NULL || g->member[i] == UINT32_MAX)
-            continue;
-        entry->index = i;
-        entry->credential_len = MIEN_CREDENTIAL_BYTES;
-        memcpy(entry->credential, c->peers[g->member[i]].identity.credential,
-               MIEN_CREDENTIAL_BYTES);
-        memcpy(entry->mask_pk, keys->mask_pk, 32);
-        memcpy(entry->channel_pk, keys->channel_pk, 32);
-        memcpy(entry->signature, keys->signature, 64);
-        m.roster.n_entries++;
-        n_in--;
-        if (m.roster.n_entries < per_part && n_in > 0)
-            continue;
-        mien_round_send(c, to, &m);
-        m.roster.part++;
-        m.roster.n_entries = 0;
-    }
 }
 
 /* Members that did not do what the step asked are out; their session goes on without them. */
@@ -253,16 +326,18 @@ static void end_keys(struct mien_coordinator *c, uint64_t now_ms)
         if (g->sum == NULL)
             continue;
         drop_late(c, g);
-        if (mien_secagg_sum_close_keys(g->sum) != MIEN_OK)
+        if (mien_secagg_sum_close_keys(g->sum, g->opening) != MIEN_OK)
             mien_round_drop_group(c, i, "too few sent keys");
     }
-    begin_step(c, now_ms, MIEN_PHASE_SHARES);
+    mien_round_begin_step(c, now_ms, MIEN_PHASE_SHARES);
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
         for (uint32_t j = 0; g->sum != NULL && j < g->session.n; j++) {
-            if (g->member[j] != UINT32_MAX)
-                send_roster(c, g, g->member[j]);
+            if (g->member[j] == UINT32_MAX)
+                continue;
+            mien_round_send_roll(c, g, j);
+            mien_round_send_roster(c, g, j);
         }
     }
 }
@@ -297,60 +372,30 @@ void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
     p->did = m->part + 1 == m->n_parts;
 }
 
-static void send_deliveries(struct mien_coordinator *c, const struct mien_group *g, uint32_t to)
-{
-    static const size_t per_part = MIEN_MESSAGE_SEALED_PER_PART;
-    struct mien_message_sealed entries[MIEN_MESSAGE_SEALED_PER_PART];
-    struct mien_message m = {.type = MIEN_FRAME_DELIVER};
-    uint32_t n_in = 0;
-
-    memset(entries, 0, sizeof(entries));
-    for (uint32_t i = 0; i < g->session.n; i++)
-        n_in += mien_secagg_sum_delivery(g->sum, i, to) != NULL;
-    memcpy(m.deliver.session_id, mien_secagg_sum_session_id(g->sum), 32);
-    m.deliver.n_parts = mien_message_n_parts(n_in, per_part);
-    m.deliver.entries = entries;
-    for (uint32_t i = 0; i < g->session.n; i++) {
-        const uint8_t *sealed = mien_secagg_sum_delivery(g->sum, i, to);
-        struct mien_message_sealed *entry = &entries[m.deliver.n_entries];
-
-        if (sealed == NULL)
-            continue;
-        entry->index = i;
-        entry->len = MIEN_SEALED_SHARES_BYTES;
-        memcpy(entry->bytes, sealed, MIEN_SEALED_SHARES_BYTES);
-        m.deliver.n_entries++;
-        n_in--;
-        if (m.deliver.n_entries < per_part && n_in > 0)
-            continue;
-        mien_round_send(c, g->member[to], &m);
-        m.deliver.part++;
-        m.deliver.n_entries = 0;
-    }
-}
-
 static void end_shares(struct mien_coordinator *c, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
-        for (uint32_t j = 0; g->sum != NULL && j < g->session.n; j++) {
-            if (g->member[j] != UINT32_MAX)
-                c->peers[g->member[j]].did = mien_secagg_sum_shared(g->sum, j);
-        }
         if (g->sum == NULL)
             continue;
-        drop_late(c, g);
-        if (mien_secagg_sum_close_shares(g->sum) != MIEN_OK)
+        if (mien_secagg_sum_close_shares(g->sum) != MIEN_OK) {
             mien_round_drop_group(c, i, "too few sent shares");
+            continue;
+        }
+        for (uint32_t j = 0; j < g->session.n; j++) {
+            if (g->member[j] != UINT32_MAX)
+                c->peers[g->member[j]].did = mien_secagg_sum_goes_on(g->sum, j);
+        }
+        drop_late(c, g);
     }
-    begin_step(c, now_ms, MIEN_PHASE_INPUTS);
+    mien_round_begin_step(c, now_ms, MIEN_PHASE_INPUTS);
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
         for (uint32_t j = 0; g->sum != NULL && j < g->session.n; j++) {
             if (g->member[j] != UINT32_MAX)
-                send_deliveries(c, g, j);
+                mien_round_send_deliveries(c, g, j);
         }
     }
     mien_round_begin_inputs(c, now_ms);
@@ -358,14 +403,7 @@ static void end_shares(struct mien_coordinator *c, uint64_t now_ms)
 
 void mien_round_step_groups(struct mien_coordinator *c, uint64_t now_ms)
 {
-    bool all = true;
-
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        all = all && !(p->used && p->part == MIEN_PART_MEMBER && !p->did);
-    }
-    if (!all && now_ms < c->deadline_ms)
+    if (!mien_round_all_did(c) && now_ms < c->deadline_ms)
         return;
     if (c->phase == MIEN_PHASE_KEYS)
         end_keys(c, now_ms);

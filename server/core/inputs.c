@@ -85,7 +85,8 @@ static bool start_inputs(struct mien_coordinator *c)
         for (uint32_t i = 0; i < c->groups[g].session.n && c->groups[g].sum != NULL; i++) {
             const uint32_t peer = c->groups[g].member[i];
 
-            if (peer != UINT32_MAX && c->peers[peer].uploaded)
+            if (peer != UINT32_MAX && c->peers[peer].uploaded && c->peers[peer].upload != NULL &&
+                in->n < MIEN_JOB_MAX_INPUTS)
                 hand_over(c, in, peer);
         }
         if (in->n > 0) {
@@ -168,16 +169,9 @@ static void fix_survivors(struct mien_coordinator *c)
 
 void mien_round_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
 {
-    bool all = true;
-
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        all = all && !(p->used && p->part == MIEN_PART_MEMBER && !p->did);
-    }
     if (start_inputs(c))
         return;
-    if (!all && now_ms < c->deadline_ms) {
+    if (!mien_round_all_did(c) && now_ms < c->deadline_ms) {
         mien_round_grant_slots(c); /* those of devices that left are free again */
         return;
     }
@@ -189,17 +183,5 @@ void mien_round_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
 
 void mien_round_fixed(struct mien_coordinator *c, uint64_t now_ms)
 {
-    uint32_t n_survivors = 0;
-
-    (void)now_ms;
-    for (uint32_t g = 0; g < c->n_groups; g++)
-        n_survivors += c->groups[g].sum != NULL ? c->groups[g].n_survivors : 0;
-    c->counts.survived = n_survivors;
-    if (n_survivors < c->config.plan.min_reports) {
-        mien_round_abandon(c, "%u vectors came, %u are needed", n_survivors,
-                           c->config.plan.min_reports);
-        return;
-    }
-    c->phase = MIEN_PHASE_RESERVING;
-    mien_round_start_job(c, MIEN_JOB_RESERVE);
+    mien_round_ask_confirms(c, now_ms);
 }

@@ -30,7 +30,6 @@ struct mien_peer {
     uint32_t index;
     bool did;           /* has done what the current step asks for */
     uint32_t next_part; /* of the list it is sending */
-    uint32_t last_peer_index;
     bool survivor;
     /* bulk to the device */
     enum mien_message_what what; /* 0: none */
@@ -44,13 +43,13 @@ struct mien_peer {
 
 struct mien_group {
     struct mien_session session;
-    struct mien_secagg_sum *sum;              /* NULL once dropped */
-    uint32_t member[MIEN_SECAGG_MAX_MEMBERS]; /* peers; UINT32_MAX once gone */
-    uint8_t unit[MIEN_SECAGG_MAX_MEMBERS][32];
+    struct mien_secagg_sum *sum; /* NULL once dropped */
+    uint32_t *member;            /* [n] peers, in the order of their tags; UINT32_MAX once gone */
+    uint8_t (*unit)[32];         /* [n] */
+    uint8_t opening[32];         /* of the session's commitment */
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     uint32_t n_survivors;
-    bool asked; /* for reveals: left out for good when it fails from here on */
 };
 
 enum mien_job_kind {
@@ -63,14 +62,16 @@ enum mien_job_kind {
 };
 
 /* Vectors of one session that go into the ledger and then into the sum. */
+#define MIEN_JOB_MAX_INPUTS 512 /* in one job; the rest waits for the next */
+
 struct mien_job_inputs {
     uint32_t group;
     uint32_t n;
-    uint32_t peer[MIEN_SECAGG_MAX_MEMBERS];
-    uint32_t index[MIEN_SECAGG_MAX_MEMBERS];
-    uint8_t unit[MIEN_SECAGG_MAX_MEMBERS][32];
-    uint8_t *upload[MIEN_SECAGG_MAX_MEMBERS];         /* taken from the peers, freed when done */
-    enum mien_status status[MIEN_SECAGG_MAX_MEMBERS]; /* out */
+    uint32_t peer[MIEN_JOB_MAX_INPUTS];
+    uint32_t index[MIEN_JOB_MAX_INPUTS];
+    uint8_t unit[MIEN_JOB_MAX_INPUTS][32];
+    uint8_t *upload[MIEN_JOB_MAX_INPUTS];         /* taken from the peers, freed when done */
+    enum mien_status status[MIEN_JOB_MAX_INPUTS]; /* out */
 };
 
 struct mien_job {
@@ -167,15 +168,32 @@ void mien_round_get(struct mien_coordinator *c, uint32_t peer, const struct mien
 void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms);
 
 /* groups.c: sessions up to the masked vectors */
+/* Whether groups as large as the plan allows have a graph.  errors  MIEN_EINVAL */
+MIEN_CHECK enum mien_status mien_round_check_groups(const struct mien_plan *plan,
+                                                    struct mien_err *err);
 void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m);
 void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
                        const struct mien_message_shares *m);
+void mien_round_free_groups(struct mien_coordinator *c);
+/* A step begins for all members: nobody has done it yet. */
+void mien_round_begin_step(struct mien_coordinator *c, uint64_t now_ms,
+                           enum mien_coordinator_phase phase);
+/* Whether every member that is still here has done what the step asks for. */
+bool mien_round_all_did(const struct mien_coordinator *c);
 void mien_round_step_groups(struct mien_coordinator *c, uint64_t now_ms);
 /* The group of a member, when the session id is its; NULL (and refused) otherwise. */
 struct mien_group *mien_round_group_of(struct mien_coordinator *c, uint32_t peer,
                                        const uint8_t session_id[32]);
 void mien_round_drop_group(struct mien_coordinator *c, uint32_t group, const char *why);
+
+/* deliver.c: lists of a session to its members, in parts */
+void mien_round_send_roll(struct mien_coordinator *c, const struct mien_group *g, uint32_t index);
+void mien_round_send_roster(struct mien_coordinator *c, const struct mien_group *g, uint32_t index);
+void mien_round_send_deliveries(struct mien_coordinator *c, const struct mien_group *g,
+                                uint32_t index);
+void mien_round_send_confirmed(struct mien_coordinator *c, const struct mien_group *g,
+                               uint32_t index);
 
 /* inputs.c: upload slots, masked vectors, survivors */
 void mien_round_begin_inputs(struct mien_coordinator *c, uint64_t now_ms);
@@ -187,7 +205,11 @@ void mien_round_inputs_done(struct mien_coordinator *c);
 void mien_round_free_inputs(struct mien_coordinator *c);
 void mien_round_fixed(struct mien_coordinator *c, uint64_t now_ms);
 
-/* release.c: reserve, reveals, release */
+/* release.c: signatures of the survivors, reserve, reveals, release */
+void mien_round_ask_confirms(struct mien_coordinator *c, uint64_t now_ms);
+void mien_round_confirm(struct mien_coordinator *c, uint32_t peer,
+                        const struct mien_message_confirm *m);
+void mien_round_step_confirms(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_reserved(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
                        const struct mien_message_reveal *m);

@@ -2,6 +2,7 @@
 /* What runs away from the loop: every write to the ledger, in the order of design section 4, and
  * the heavy work between them. A job owns what it touches from start_job to job_done. */
 #include "common/base/digest.h"
+#include "common/base/mem.h"
 #include "server/core/internal.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static enum mien_status run_inputs(struct mien_coordinator *c, struct mien_job *
     const struct mien_ledger *ledger = &c->config.ledger;
     const struct mien_group *g = &c->groups[job->inputs.group];
     const uint64_t n_bytes = mien_round_packed_bytes(c);
-    struct mien_ledger_input rows[MIEN_SECAGG_MAX_MEMBERS];
+    struct mien_ledger_input rows[MIEN_JOB_MAX_INPUTS];
     enum mien_status status = MIEN_OK;
 
     for (uint32_t i = 0; i < job->inputs.n && status == MIEN_OK; i++) {
@@ -28,26 +29,33 @@ static enum mien_status run_inputs(struct mien_coordinator *c, struct mien_job *
     return status;
 }
 
+static enum mien_status put_survivors(struct mien_coordinator *c, struct mien_job *job, uint32_t g)
+{
+    const struct mien_ledger *ledger = &c->config.ledger;
+    const struct mien_group *group = &c->groups[g];
+    uint8_t *units = mien_calloc(group->session.n, 32);
+    size_t n = 0;
+
+    if (units == NULL)
+        return MIEN_ENOMEM;
+    for (uint32_t i = 0; i < group->session.n; i++) {
+        if (mien_bitmap_has(group->bitmap, i))
+            memcpy(units + 32 * n++, group->unit[i], 32);
+    }
+    enum mien_status status = ledger->put_survivors(ledger->self, c->round, g, units, n, &job->err);
+    mien_free(units);
+    return status;
+}
+
 static enum mien_status run_fix(struct mien_coordinator *c, struct mien_job *job)
 {
     const struct mien_ledger *ledger = &c->config.ledger;
-    uint8_t units[MIEN_SECAGG_MAX_MEMBERS * 32];
     enum mien_status status = MIEN_OK;
 
-    for (uint32_t g = 0; g < c->n_groups && status == MIEN_OK; g++) {
-        const struct mien_group *group = &c->groups[g];
-        size_t n = 0;
-
-        if (group->sum == NULL) {
-            status = ledger->drop_session(ledger->self, c->round, g, &job->err);
-            continue;
-        }
-        for (uint32_t i = 0; i < group->session.n; i++) {
-            if (mien_bitmap_has(group->bitmap, i))
-                memcpy(units + 32 * n++, group->unit[i], 32);
-        }
-        status = ledger->put_survivors(ledger->self, c->round, g, units, n, &job->err);
-    }
+    for (uint32_t g = 0; g < c->n_groups && status == MIEN_OK; g++)
+        status = c->groups[g].sum == NULL
+                     ? ledger->drop_session(ledger->self, c->round, g, &job->err)
+                     : put_survivors(c, job, g);
     return status;
 }
 

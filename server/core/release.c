@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void ask_for_reveals(struct mien_coordinator *c, struct mien_group *g)
+/* Tells one session's survivors who survived; the others are out. */
+static void tell_survivors(struct mien_coordinator *c, const struct mien_group *g)
 {
     struct mien_message m = {.type = MIEN_FRAME_SURVIVORS};
 
@@ -13,7 +14,6 @@ static void ask_for_reveals(struct mien_coordinator *c, struct mien_group *g)
     m.survivors.n = g->session.n;
     memcpy(m.survivors.bitmap, g->bitmap, sizeof(m.survivors.bitmap));
     memcpy(m.survivors.root, g->root, 32);
-    g->asked = true;
     for (uint32_t i = 0; i < g->session.n; i++) {
         const uint32_t peer = g->member[i];
 
@@ -25,9 +25,78 @@ static void ask_for_reveals(struct mien_coordinator *c, struct mien_group *g)
             continue;
         }
         c->peers[peer].survivor = true;
-        c->peers[peer].did = false;
-        c->peers[peer].next_part = 0;
         mien_round_send(c, peer, &m);
+    }
+}
+
+/* Whether enough survive in the sessions that are left; the round is abandoned otherwise. */
+static bool enough_survive(struct mien_coordinator *c)
+{
+    uint32_t n_survivors = 0;
+
+    for (uint32_t g = 0; g < c->n_groups; g++)
+        n_survivors += c->groups[g].sum != NULL ? c->groups[g].n_survivors : 0;
+    c->counts.survived = n_survivors;
+    if (n_survivors >= c->config.plan.min_reports)
+        return true;
+    mien_round_abandon(c, "%u vectors came, %u are needed", n_survivors,
+                       c->config.plan.min_reports);
+    return false;
+}
+
+void mien_round_ask_confirms(struct mien_coordinator *c, uint64_t now_ms)
+{
+    if (!enough_survive(c))
+        return;
+    mien_round_begin_step(c, now_ms, MIEN_PHASE_CONFIRMS);
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        if (c->groups[g].sum != NULL)
+            tell_survivors(c, &c->groups[g]);
+    }
+}
+
+void mien_round_confirm(struct mien_coordinator *c, uint32_t peer,
+                        const struct mien_message_confirm *m)
+{
+    if (c->phase != MIEN_PHASE_CONFIRMS)
+        return; /* enough have signed without it */
+    struct mien_group *g = mien_round_group_of(c, peer, m->session_id);
+    if (g == NULL)
+        return;
+    enum mien_status status = mien_secagg_sum_confirm(g->sum, c->peers[peer].index, m->signature);
+    if (status != MIEN_OK)
+        mien_round_refuse(c, peer, MIEN_MESSAGE_ERROR_PROTOCOL, "CONFIRM: %s",
+                          mien_status_text(status));
+    c->peers[peer].did = status == MIEN_OK;
+}
+
+/* Nothing is paid for and nothing revealed yet: a session whose survivors did not agree in time
+ * costs nothing but itself. */
+void mien_round_step_confirms(struct mien_coordinator *c, uint64_t now_ms)
+{
+    if (!mien_round_all_did(c) && now_ms < c->deadline_ms)
+        return;
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        if (c->groups[g].sum != NULL && mien_secagg_sum_close_confirms(c->groups[g].sum) != MIEN_OK)
+            mien_round_drop_group(c, g, "too few signed the survivors");
+    }
+    if (!enough_survive(c))
+        return;
+    c->phase = MIEN_PHASE_RESERVING;
+    mien_round_start_job(c, MIEN_JOB_RESERVE);
+}
+
+/* Asks for shares. Who did not sign is not waited for. */
+static void ask_for_reveals(struct mien_coordinator *c, const struct mien_group *g)
+{
+    for (uint32_t i = 0; i < g->session.n; i++) {
+        const uint32_t peer = g->member[i];
+
+        if (peer == UINT32_MAX)
+            continue;
+        c->peers[peer].did = mien_secagg_sum_confirmation(g->sum, i) == NULL;
+        if (!c->peers[peer].did)
+            mien_round_send_confirmed(c, g, i);
     }
 }
 
@@ -41,8 +110,7 @@ void mien_round_reserved(struct mien_coordinator *c, uint64_t now_ms)
         mien_round_abandon(c, "%.140s", mien_err_text(&c->job.err, c->job.status));
         return;
     }
-    c->phase = MIEN_PHASE_REVEALS;
-    c->deadline_ms = now_ms + c->config.limits.step_ms;
+    mien_round_begin_step(c, now_ms, MIEN_PHASE_REVEALS);
     for (uint32_t g = 0; g < c->n_groups; g++) {
         if (c->groups[g].sum != NULL)
             ask_for_reveals(c, &c->groups[g]);
@@ -81,15 +149,9 @@ void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
 
 void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
 {
-    bool all = true;
     bool any = false;
 
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        all = all && !(p->used && p->part == MIEN_PART_MEMBER && !p->did);
-    }
-    if (!all && now_ms < c->deadline_ms)
+    if (!mien_round_all_did(c) && now_ms < c->deadline_ms)
         return;
     for (uint32_t g = 0; g < c->n_groups; g++) {
         struct mien_group *group = &c->groups[g];

@@ -6,9 +6,9 @@
 
 const char *mien_coordinator_phase_name(enum mien_coordinator_phase phase)
 {
-    static const char *const names[] = {"waiting", "opening",   "collecting", "keys",
-                                        "shares",  "inputs",    "fixing",     "reserving",
-                                        "reveals", "releasing", "abandoning", "stopped"};
+    static const char *const names[] = {
+        "waiting",  "opening",   "collecting", "keys",      "shares",     "inputs", "fixing",
+        "confirms", "reserving", "reveals",    "releasing", "abandoning", "stopped"};
 
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
 }

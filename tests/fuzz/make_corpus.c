@@ -54,6 +54,10 @@ static void shorten(struct mien_message *message)
         message->roster.n_entries = 2;
     if (message->type == MIEN_FRAME_SHARES || message->type == MIEN_FRAME_DELIVER)
         message->shares.n_entries = 2;
+    if (message->type == MIEN_FRAME_ROLL)
+        message->roll.n_entries = 2;
+    if (message->type == MIEN_FRAME_CONFIRMED)
+        message->confirmed.n_entries = 2;
     if (message->type == MIEN_FRAME_REVEAL)
         message->reveal.n_entries = 2;
 }

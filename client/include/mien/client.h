@@ -100,14 +100,14 @@ struct mien_client_config {
     uint32_t max_rounds;       /* rounds to take part in, over restarts; default: any (0) */
     const char *families;      /* allowed model families, "gan,vae"; default NULL: any */
     struct mien_client_host host;
+    uint32_t allow_curious; /* 1: also takes plans with secure_sum.class = curious, whose sums hold
+                             * against a coordinator that follows the protocol only; default 0 */
 };
 
 #define MIEN_CLIENT_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 0, 2, 2, 100000, 0, NULL,       \
-        {                                                                                          \
-            NULL, NULL, NULL, NULL, NULL, NULL, NULL                                               \
-        }                                                                                          \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0                                          \
     }
 
 /* What a client wants; bits of mien_client_wish.flags. */

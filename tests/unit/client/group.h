@@ -14,7 +14,8 @@
 
 struct group {
     struct scripted device[GROUP_N];
-    uint8_t identity[GROUP_N][32];
+    uint8_t tags[GROUP_N * MIEN_ROLL_TAG_BYTES];
+    uint8_t opening[32];
     int64_t *plain; /* [dim] sum of the vectors of devices that upload */
     struct mien_session session;
     struct mien_secagg_params params;
@@ -23,6 +24,24 @@ struct group {
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
 };
+
+/* Units whose tags under a nonce of zeros rise with the device's number. */
+static inline void group_unit(uint32_t i, uint8_t unit[32])
+{
+    const uint8_t nonce[32] = {0};
+    uint8_t before[MIEN_ROLL_TAG_BYTES] = {0};
+    uint8_t tag[MIEN_ROLL_TAG_BYTES];
+
+    memset(unit, 0, 32);
+    for (uint32_t n = 0; n <= i; unit[0]++) {
+        assert_int_equal(mien_session_tag(nonce, unit, tag), MIEN_OK);
+        if (memcmp(before, tag, sizeof(tag)) >= 0)
+            continue;
+        memcpy(before, tag, sizeof(tag));
+        if (n++ == i)
+            break;
+    }
+}
 
 /* All devices under one authority and coordinator, each with its credential. */
 static inline void group_init_plan(struct group *g, bool small)
@@ -47,10 +66,9 @@ static inline void group_init_plan(struct group *g, bool small)
         memcpy(d->ca_seed, first->ca_seed, 32);
         memcpy(id->ca_key, first->config.identity.ca_key, 32);
         memcpy(id->coordinator_key, first->config.identity.coordinator_key, 32);
-        assert_int_equal(mien_identity_draw(&d->rng, id->device_key, g->identity[i]), MIEN_OK);
+        assert_int_equal(mien_identity_draw(&d->rng, id->device_key, credential.key), MIEN_OK);
         memset(credential.device_id, (int)i + 1, sizeof(credential.device_id));
-        memset(credential.unit_digest, (int)i + 1, sizeof(credential.unit_digest));
-        memcpy(credential.key, g->identity[i], 32);
+        group_unit(i, credential.unit_digest);
         assert_int_equal(mien_credential_issue(&credential, d->ca_seed, id->credential), MIEN_OK);
     }
     assert_int_equal(mien_secagg_params_of_plan(&first->plan, &g->params, NULL), MIEN_OK);
@@ -82,30 +100,43 @@ static inline void group_ready(struct group *g, uint64_t round)
 }
 
 /* What the session is about, and the coordinator's side of it. */
-static inline void group_open(struct group *g, uint64_t round, uint32_t index)
+static inline void group_open_for(struct group *g, uint64_t round, uint32_t index, uint32_t purpose)
 {
     const struct scripted *d = &g->device[0];
-    uint8_t ids[GROUP_N * 16];
+    uint8_t roll[GROUP_N * MIEN_ROLL_ENTRY_BYTES] = {0};
 
-    for (size_t i = 0; i < GROUP_N; i++)
-        memset(ids + 16 * i, (int)i + 1, 16);
     g->session = (struct mien_session){.round = round,
                                        .attempt = 1,
                                        .session_index = index,
-                                       .purpose = MIEN_MESSAGE_PURPOSE_UPDATE,
+                                       .purpose = purpose,
                                        .n = GROUP_N,
-                                       .t = mien_session_threshold(GROUP_N),
+                                       .k = GROUP_N - 1,
+                                       .t = mien_design_complete_threshold(GROUP_N),
                                        .dim = g->params.dim,
                                        .bits = g->params.bits};
     memcpy(g->session.run_id, d->config.identity.run_id, 16);
     memcpy(g->session.model_hash, d->model_hash, 32);
     memcpy(g->session.plan_hash, d->plan_hash, 32);
-    assert_int_equal(mien_digest((struct mien_span){ids, sizeof(ids)}, g->session.members_digest),
-                     MIEN_OK);
+    g->opening[0] = (uint8_t)index;
+    assert_int_equal(mien_session_commit(g->opening, g->session.commitment), MIEN_OK);
+    for (uint32_t i = 0; i < GROUP_N; i++) {
+        uint8_t *tag = g->tags + i * MIEN_ROLL_TAG_BYTES;
+        uint8_t unit[32];
+
+        group_unit(i, unit);
+        assert_int_equal(mien_session_tag(g->session.nonce, unit, tag), MIEN_OK);
+        memcpy(roll + i * MIEN_ROLL_ENTRY_BYTES, tag, MIEN_ROLL_TAG_BYTES);
+    }
+    assert_int_equal(mien_session_members(roll, GROUP_N, g->session.members_digest), MIEN_OK);
     mien_secagg_sum_free(g->sum);
     g->sum = NULL;
-    assert_int_equal(mien_secagg_sum_new(&g->session, &g->sum), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_new(&g->session, g->tags, &g->sum), MIEN_OK);
     memcpy(g->session_id, mien_secagg_sum_session_id(g->sum), 32);
+}
+
+static inline void group_open(struct group *g, uint64_t round, uint32_t index)
+{
+    group_open_for(g, round, index, MIEN_SESSION_TRAIN);
 }
 
 static inline struct mien_message group_session(const struct group *g, uint32_t i)
@@ -115,8 +146,9 @@ static inline struct mien_message group_session(const struct group *g, uint32_t 
                                    .session = {.round = a->round,
                                                .attempt = a->attempt,
                                                .session_index = a->session_index,
-                                               .purpose = MIEN_MESSAGE_PURPOSE_UPDATE,
+                                               .purpose = (enum mien_message_purpose)a->purpose,
                                                .n = a->n,
+                                               .k = a->k,
                                                .t = a->t,
                                                .index = i,
                                                .dim = a->dim,
@@ -124,6 +156,7 @@ static inline struct mien_message group_session(const struct group *g, uint32_t 
 
     memcpy(message.session.nonce, a->nonce, 32);
     memcpy(message.session.members_digest, a->members_digest, 32);
+    memcpy(message.session.commitment, a->commitment, 32);
     memcpy(message.session.session_id, g->session_id, 32);
     return message;
 }
@@ -140,9 +173,25 @@ static inline void group_keys(struct group *g)
         memcpy(keys.mask_pk, message.keys.mask_pk, 32);
         memcpy(keys.channel_pk, message.keys.channel_pk, 32);
         memcpy(keys.signature, message.keys.signature, 64);
-        assert_int_equal(mien_secagg_sum_keys(g->sum, i, g->identity[i], &keys, NULL), MIEN_OK);
+        assert_int_equal(
+            mien_secagg_sum_keys(g->sum, i, g->device[i].config.identity.credential, &keys, NULL),
+            MIEN_OK);
     }
-    assert_int_equal(mien_secagg_sum_close_keys(g->sum), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_close_keys(g->sum, g->opening), MIEN_OK);
+}
+
+/* The roll, lent. */
+static inline struct mien_message group_roll(const struct group *g)
+{
+    struct mien_message message = {
+        .type = MIEN_FRAME_ROLL,
+        .roll = {.n_parts = 1,
+                 .n_entries = GROUP_N,
+                 .entries = (uint8_t *)(uintptr_t)mien_secagg_sum_roll(g->sum)}};
+
+    memcpy(message.roll.session_id, g->session_id, 32);
+    memcpy(message.roll.opening, g->opening, 32);
+    return message;
 }
 
 /* The roster in one part; entries[GROUP_N]. */
@@ -166,6 +215,17 @@ static inline struct mien_message group_roster(const struct group *g,
         memcpy(entries[i].signature, keys->signature, 64);
     }
     return message;
+}
+
+/* ROLL out to everybody. */
+static inline void group_tell_roll(struct group *g)
+{
+    struct mien_message roll = group_roll(g);
+
+    for (uint32_t i = 0; i < GROUP_N; i++) {
+        scripted_tell(&g->device[i], &roll);
+        scripted_expect_silence(&g->device[i]);
+    }
 }
 
 /* ROSTER out, SHARES in. */
@@ -278,12 +338,52 @@ static inline struct mien_message group_survivors(struct group *g)
     return message;
 }
 
-/* SURVIVORS out, REVEAL in. */
-static inline void group_reveal(struct group *g, uint32_t i)
+/* SURVIVORS out, CONFIRM in. */
+static inline void group_confirm(struct group *g, uint32_t i)
 {
     struct mien_message survivors = group_survivors(g);
 
     scripted_tell(&g->device[i], &survivors);
+    struct mien_message message = scripted_next(&g->device[i], MIEN_FRAME_CONFIRM);
+    assert_int_equal(mien_secagg_sum_confirm(g->sum, i, message.confirm.signature), MIEN_OK);
+}
+
+/* CONFIRMED for device i; entries[GROUP_N]. */
+static inline struct mien_message group_confirmed(const struct group *g, uint32_t i,
+                                                  struct mien_message_confirmed_entry *entries)
+{
+    struct mien_message message = {.type = MIEN_FRAME_CONFIRMED,
+                                   .confirmed = {.n_parts = 1, .entries = entries}};
+
+    memcpy(message.confirmed.session_id, g->session_id, 32);
+    for (uint32_t from = 0; from < GROUP_N; from++) {
+        const uint8_t *signature = mien_secagg_sum_confirmation(g->sum, from);
+
+        if (signature == NULL || from == i)
+            continue;
+        struct mien_message_confirmed_entry *entry = &entries[message.confirmed.n_entries++];
+        entry->index = from;
+        memcpy(entry->signature, signature, sizeof(entry->signature));
+    }
+    return message;
+}
+
+/* Who survived is fixed and signed by the first n devices. */
+static inline void group_close(struct group *g, uint32_t n)
+{
+    assert_int_equal(mien_secagg_sum_close_inputs(g->sum, g->bitmap, g->root), MIEN_OK);
+    for (uint32_t i = 0; i < n; i++)
+        group_confirm(g, i);
+    assert_int_equal(mien_secagg_sum_close_confirms(g->sum), MIEN_OK);
+}
+
+/* CONFIRMED out, REVEAL in. */
+static inline void group_reveal(struct group *g, uint32_t i)
+{
+    struct mien_message_confirmed_entry signatures[GROUP_N];
+    struct mien_message confirmed = group_confirmed(g, i, signatures);
+
+    scripted_tell(&g->device[i], &confirmed);
     struct mien_message message = scripted_next(&g->device[i], MIEN_FRAME_REVEAL);
     for (size_t k = 0; k < message.reveal.n_entries; k++) {
         const struct mien_message_reveal_entry *entry = &message.reveal.entries[k];
@@ -302,6 +402,7 @@ static inline void group_to_slot(struct group *g, uint64_t round)
     group_ready(g, round);
     group_open(g, round, 0);
     group_keys(g);
+    group_tell_roll(g);
     group_shares(g);
     group_deliver(g);
 }

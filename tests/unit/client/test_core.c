@@ -259,6 +259,7 @@ static void what_is_not_for_a_device_or_now_is_refused(void **state)
         MIEN_FRAME_SHARES, MIEN_FRAME_DELIVER,  MIEN_FRAME_SLOT,      MIEN_FRAME_INPUT_CHUNK,
         MIEN_FRAME_REVEAL, MIEN_FRAME_INPUT_OK, MIEN_FRAME_SURVIVORS, MIEN_FRAME_RENEW,
         MIEN_FRAME_ENROL,  MIEN_FRAME_ENROLLED, MIEN_FRAME_ASSIGN,    MIEN_FRAME_WELCOME,
+        MIEN_FRAME_ROLL,   MIEN_FRAME_CONFIRM,  MIEN_FRAME_CONFIRMED,
     };
 
     /* Once while it waits for WELCOME (which is in order then), once after its check-in (ASSIGN is

@@ -38,7 +38,7 @@ static void the_unmasked_sum_is_the_sum_of_the_survivors_vectors(void **state)
     group_to_slot(&g, 1);
     for (uint32_t i = 0; i < GROUP_N - 1; i++) /* the last one leaves after its shares */
         group_upload(&g, i);
-    assert_int_equal(mien_secagg_sum_close_inputs(g.sum, g.bitmap, g.root), MIEN_OK);
+    group_close(&g, GROUP_N - 1);
     for (uint32_t i = 0; i < GROUP_N - 1; i++)
         group_reveal(&g, i);
     assert_true(mien_secagg_sum_ready(g.sum));
@@ -60,7 +60,7 @@ static void a_released_round_is_counted_once_and_kept(void **state)
     group_to_slot(&g, 1);
     for (uint32_t i = 0; i < GROUP_N; i++)
         group_upload(&g, i);
-    assert_int_equal(mien_secagg_sum_close_inputs(g.sum, g.bitmap, g.root), MIEN_OK);
+    group_close(&g, GROUP_N);
     group_reveal(&g, 0);
     assert_int_equal(d->saved.n_sent, 1);
     assert_int_equal(d->saved.n_released, 0);
@@ -97,6 +97,7 @@ static void another_group_may_take_a_device_until_its_vector_leaves(void **state
     group_to_slot(&g, 1);
     group_open(&g, 1, 1); /* the first group fell apart: a second one, same round */
     group_keys(&g);
+    group_tell_roll(&g);
     group_shares(&g);
     group_deliver(&g);
     group_upload(&g, 0);
@@ -172,17 +173,31 @@ struct staged {
     struct mien_message message;
     struct mien_message_roster_entry roster[GROUP_N];
     struct mien_message_sealed sealed[GROUP_N];
+    struct mien_message_confirmed_entry signatures[GROUP_N];
 };
 
-enum { STAGE_SESSION, STAGE_ROSTER, STAGE_DELIVER, STAGE_SLOT, STAGE_SURVIVORS, N_STAGES };
+enum {
+    STAGE_SESSION,
+    STAGE_ROLL,
+    STAGE_ROSTER,
+    STAGE_DELIVER,
+    STAGE_SLOT,
+    STAGE_SURVIVORS,
+    STAGE_CONFIRMED,
+    N_STAGES
+};
 
 static void bring_to(int stage, struct staged *staged)
 {
     group_ready(&g, 1);
     group_open(&g, 1, 0);
     staged->message = group_session(&g, 0);
-    if (stage >= STAGE_ROSTER) {
+    if (stage >= STAGE_ROLL) {
         group_keys(&g);
+        staged->message = group_roll(&g);
+    }
+    if (stage >= STAGE_ROSTER) {
+        group_tell_roll(&g);
         staged->message = group_roster(&g, staged->roster);
     }
     if (stage >= STAGE_DELIVER) {
@@ -198,6 +213,11 @@ static void bring_to(int stage, struct staged *staged)
             group_upload(&g, i);
         assert_int_equal(mien_secagg_sum_close_inputs(g.sum, g.bitmap, g.root), MIEN_OK);
         staged->message = group_survivors(&g);
+    }
+    if (stage >= STAGE_CONFIRMED) {
+        for (uint32_t i = 0; i < GROUP_N; i++)
+            group_confirm(&g, i);
+        staged->message = group_confirmed(&g, 0, staged->signatures);
     }
 }
 

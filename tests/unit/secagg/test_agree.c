@@ -163,20 +163,22 @@ static void each_use_of_a_secret_has_its_own_key(void **state)
 {
     (void)state;
     const uint8_t secret[32] = {1};
-    const uint8_t session[2][32] = {{1}, {2}};
+    static const uint8_t session[2][32] = {{1}, {2}};
+    static const uint8_t id[4][16] = {{0}, {1}, {2}, {3}};
+    static const struct {
+        int session;
+        const char *label;
+        int from;
+        int to;
+    } uses[] = {{0, "a", 1, 2}, {0, "a", 2, 1}, {1, "a", 1, 2}, {0, "b", 1, 2}, {0, "a", 1, 3}};
     uint8_t keys[5][32];
-    const struct mien_span span = {secret, 32};
 
-    assert_int_equal(mien_session_key(span, session[0], "a", (const uint32_t[]){1, 2}, keys[0]),
-                     MIEN_OK);
-    assert_int_equal(mien_session_key(span, session[0], "a", (const uint32_t[]){2, 1}, keys[1]),
-                     MIEN_OK);
-    assert_int_equal(mien_session_key(span, session[1], "a", (const uint32_t[]){1, 2}, keys[2]),
-                     MIEN_OK);
-    assert_int_equal(mien_session_key(span, session[0], "b", (const uint32_t[]){1, 2}, keys[3]),
-                     MIEN_OK);
-    assert_int_equal(mien_session_key(span, session[0], "a", (const uint32_t[]){1, 3}, keys[4]),
-                     MIEN_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(mien_session_key((struct mien_span){secret, 32}, session[uses[i].session],
+                                          uses[i].label,
+                                          (const uint8_t *[]){id[uses[i].from], id[uses[i].to]},
+                                          keys[i]),
+                         MIEN_OK);
     for (int i = 0; i < 5; i++) {
         for (int j = 0; j < i; j++)
             assert_memory_not_equal(keys[i], keys[j], 32);

@@ -15,18 +15,34 @@ static void sign_keys(const struct world *w, uint32_t i, struct mien_session_key
                      MIEN_OK);
 }
 
-/* Device 0 is shown the first members as they are, then member 3 under `keys`. */
-static enum mien_status show_keys_of_3(struct world *w, const struct mien_session_keys *keys)
+/* Device 0 is shown everybody as they are, but for member 3 with these keys and credential, by a
+ * coordinator that makes a roll to match. */
+static enum mien_status show_member_3(struct world *w, const struct mien_session_keys *keys)
 {
+    uint8_t roll[MAX_N * MIEN_ROLL_ENTRY_BYTES];
     enum mien_status status = MIEN_OK;
 
+    for (uint32_t i = 0; i < w->n; i++) {
+        uint8_t *entry = roll + i * MIEN_ROLL_ENTRY_BYTES;
+        struct mien_session_keys own;
+
+        mien_secagg_device_keys(w->device[i], &own);
+        memcpy(entry, w->tags + i * MIEN_ROLL_TAG_BYTES, MIEN_ROLL_TAG_BYTES);
+        assert_int_equal(mien_session_entry(mien_secagg_sum_session_id(w->sum), i, w->credential[i],
+                                            i == 3 ? keys : &own, entry + MIEN_ROLL_TAG_BYTES),
+                         MIEN_OK);
+    }
+    assert_int_equal(mien_secagg_device_roll(w->device[0],
+                                             (struct mien_span){roll, w->n * MIEN_ROLL_ENTRY_BYTES},
+                                             NULL),
+                     MIEN_OK);
+    assert_int_equal(mien_secagg_device_roll_end(w->device[0], w->opening, NULL), MIEN_OK);
     for (uint32_t i = 0; i <= 3 && status == MIEN_OK; i++) {
         struct mien_session_keys own;
 
         mien_secagg_device_keys(w->device[i], &own);
-        status = mien_secagg_device_roster(
-            w->device[0], i, (struct mien_span){w->credential[i], MIEN_CREDENTIAL_BYTES},
-            i == 3 ? keys : &own, NULL);
+        status = mien_secagg_device_roster(w->device[0], i, credential_of(w, i),
+                                           i == 3 ? keys : &own, NULL);
     }
     return status;
 }
@@ -56,10 +72,10 @@ static void signed_keys_that_would_harm_others_are_refused_by_both_sides(void **
         if (trick == SAME_TWICE)
             memcpy(keys.mask_pk, keys.channel_pk, 32);
         sign_keys(&w, 3, &keys);
-        assert_int_equal(mien_secagg_sum_keys(w.sum, 0, w.identity[0], &first, NULL), MIEN_OK);
-        assert_int_equal(mien_secagg_sum_keys(w.sum, 3, w.identity[3], &keys, NULL), MIEN_EAUTH);
+        assert_int_equal(mien_secagg_sum_keys(w.sum, 0, w.credential[0], &first, NULL), MIEN_OK);
+        assert_int_equal(mien_secagg_sum_keys(w.sum, 3, w.credential[3], &keys, NULL), MIEN_EAUTH);
         assert_null(mien_secagg_sum_roster(w.sum, 3));
-        assert_int_equal(show_keys_of_3(&w, &keys), MIEN_EAUTH);
+        assert_int_equal(show_member_3(&w, &keys), MIEN_EAUTH);
         world_fini(&w);
     }
 }
@@ -76,28 +92,37 @@ static void keys_of_another_session_or_place_are_refused(void **state)
         world_init(&other, 4 + (uint32_t)trick, 22 + (uint64_t)trick);
         /* The same people in another session; or in this one, at another place. */
         mien_secagg_device_keys(trick == 0 ? other.device[3] : w.device[2], &keys);
-        assert_int_equal(mien_secagg_sum_keys(w.sum, 3, w.identity[3], &keys, NULL), MIEN_EAUTH);
-        assert_int_equal(show_keys_of_3(&w, &keys), MIEN_EAUTH);
+        assert_int_equal(mien_secagg_sum_keys(w.sum, 3, w.credential[3], &keys, NULL), MIEN_EAUTH);
+        assert_int_equal(show_member_3(&w, &keys), MIEN_EAUTH);
         world_fini(&w);
         world_fini(&other);
     }
 }
 
+/* Member 3 shows the credential of member 1's device, issued again for member 3's unit; or its own,
+ * for member 1's unit. */
 static void several_devices_of_one_unit_are_refused(void **state)
 {
     (void)state;
     for (int trick = 0; trick < 2; trick++) {
         struct world w;
-        struct mien_credential who = {.not_after = 1000};
+        struct mien_credential who;
+        struct mien_credential first;
         struct mien_session_keys keys;
 
         world_init(&w, 5, 23);
-        who.device_id[0] = trick == 0 ? 3 : 1;
-        who.unit_digest[0] = trick == 0 ? 1 : 3;
-        memcpy(who.key, w.identity[3], 32);
+        mien_credential_read(w.credential[3], &who);
+        mien_credential_read(w.credential[1], &first);
+        if (trick == 0)
+            memcpy(who.device_id, first.device_id, sizeof(who.device_id));
+        else
+            memcpy(who.unit_digest, first.unit_digest, sizeof(who.unit_digest));
         assert_int_equal(mien_credential_issue(&who, w.ca_seed, w.credential[3]), MIEN_OK);
         mien_secagg_device_keys(w.device[3], &keys);
-        assert_int_equal(show_keys_of_3(&w, &keys), MIEN_EAUTH);
+        assert_int_equal(show_member_3(&w, &keys), MIEN_EAUTH);
+        if (trick == 1)
+            assert_int_equal(mien_secagg_sum_keys(w.sum, 3, w.credential[3], &keys, NULL),
+                             MIEN_EAUTH);
         world_fini(&w);
     }
 }
@@ -151,11 +176,17 @@ static void who_deals_another_seed_is_blamed(void **state)
     assert_int_equal(mien_x25519_public(sk[0], keys.mask_pk), MIEN_OK);
     assert_int_equal(mien_x25519_public(sk[1], keys.channel_pk), MIEN_OK);
     sign_keys(&w, 4, &keys);
-    assert_int_equal(mien_secagg_sum_keys(w.sum, 4, w.identity[4], &keys, NULL), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_keys(w.sum, 4, w.credential[4], &keys, NULL), MIEN_OK);
     assert_true(run_keys(&w));
-    assert_int_equal(mien_share_split(seed, 7, w.session.t, &w.rng, shares), MIEN_OK);
+    assert_int_equal(mien_share_split(seed, (const uint32_t[]){0, 1, 2, 3, 4, 5, 6}, 7, w.session.t,
+                                      &w.rng, shares),
+                     MIEN_OK);
     for (uint32_t to = 0; to < 7; to++) {
-        struct mien_channel channel = {sk[1], NULL, mien_secagg_sum_session_id(w.sum), 4, to};
+        struct mien_channel channel = {sk[1],
+                                       NULL,
+                                       mien_secagg_sum_session_id(w.sum),
+                                       {4, w.credential[4] + 1},
+                                       {to, w.credential[to] + 1}};
         const struct mien_channel_shares pair = {shares[to], shares[to]};
         uint8_t sealed[MIEN_SEALED_SHARES_BYTES];
 
@@ -167,8 +198,8 @@ static void who_deals_another_seed_is_blamed(void **state)
             mien_secagg_sum_shares(w.sum, 4, to, (struct mien_span){sealed, sizeof(sealed)}),
             MIEN_OK);
     }
-    assert_true(run_shares(&w) && run_inputs(&w, bitmap, root));
-    run_reveals(&w, bitmap, root);
+    assert_true(run_shares(&w) && run_inputs(&w, bitmap, root) && run_confirms(&w, bitmap, root));
+    run_reveals(&w);
     assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
     assert_int_equal(blamed, 4);
     world_fini(&w);
@@ -186,11 +217,12 @@ static void a_wrong_self_mask_share_spoils_no_sum_silently(void **state)
 
     world_init(&w, 6, 25); /* t = 5 */
     w.leaves[2] = BEFORE_REVEAL;
-    assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root));
+    assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root) &&
+                run_confirms(&w, bitmap, root));
     for (uint32_t i = 0; i < w.n; i++) {
         if (w.leaves[i] != STAYS)
             continue;
-        assert_int_equal(mien_secagg_device_survivors(w.device[i], bitmap, root, NULL), MIEN_OK);
+        assert_int_equal(give_confirmed(&w, i), MIEN_OK);
         reveal_from(&w, i, i == 5 ? 1 : UINT32_MAX);
     }
     assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
@@ -217,8 +249,9 @@ static void sums_at_the_bound_do_not_wrap(void **state)
             for (uint32_t j = 0; j < DIM; j++)
                 w.vector[i][j] = sign * q;
         }
-        assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root));
-        run_reveals(&w, bitmap, root);
+        assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root) &&
+                    run_confirms(&w, bitmap, root));
+        run_reveals(&w);
         assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_OK);
         for (uint32_t j = 0; j < DIM; j++)
             assert_int_equal(total[j], (int64_t)9 * sign * q);
@@ -230,7 +263,9 @@ static void sums_at_the_bound_do_not_wrap(void **state)
 static void poke_device(struct world *w, struct mien_secagg_device *d)
 {
     uint8_t bytes[256];
+    uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t out[MIEN_SEALED_SHARES_BYTES];
+    uint8_t signature[MIEN_SIGNATURE_BYTES];
     uint32_t vector[DIM] = {0};
     bool has = false;
     bool survived = false;
@@ -240,8 +275,9 @@ static void poke_device(struct world *w, struct mien_secagg_device *d)
     enum mien_status status = MIEN_OK;
 
     assert_int_equal(mien_rng_fill(&w->rng, bytes, sizeof(bytes)), MIEN_OK);
+    assert_int_equal(mien_rng_fill(&w->rng, bitmap, sizeof(bitmap)), MIEN_OK);
     memcpy(&keys, bytes, sizeof(keys));
-    switch (mien_rng_seeded_below(w->seeded, 8)) {
+    switch (mien_rng_seeded_below(w->seeded, 12)) {
     case 0:
         status = mien_secagg_device_roster(d, index, span, &keys, NULL);
         break;
@@ -261,7 +297,20 @@ static void poke_device(struct world *w, struct mien_secagg_device *d)
         assert_int_equal(mien_secagg_device_mask(d, vector), MIEN_ESTATE);
         return;
     case 6:
-        status = mien_secagg_device_survivors(d, bytes, bytes + 100, NULL);
+        status =
+            mien_secagg_device_survivors(d, bitmap, bytes, w->identity_seed[0], signature, NULL);
+        break;
+    case 7:
+        status = mien_secagg_device_roll(d, span, NULL);
+        break;
+    case 8:
+        status = mien_secagg_device_roll_end(d, bytes, NULL);
+        break;
+    case 9:
+        status = mien_secagg_device_confirm(d, index, bytes, NULL);
+        break;
+    case 10:
+        status = mien_secagg_device_confirm_end(d, NULL);
         break;
     default:
         status = mien_secagg_device_reveal(d, index, &survived, out, &has);
@@ -281,9 +330,10 @@ static void poke_coordinator(struct world *w)
 
     assert_int_equal(mien_rng_fill(&w->rng, bytes, sizeof(bytes)), MIEN_OK);
     memcpy(&keys, bytes, sizeof(keys));
-    assert_true(mien_secagg_sum_keys(w->sum, a, w->identity[0], &keys, NULL) != MIEN_OK);
+    assert_true(mien_secagg_sum_keys(w->sum, a, w->credential[0], &keys, NULL) != MIEN_OK);
     if (mien_secagg_sum_shares(w->sum, a, b, span) == MIEN_OK)
         assert_int_equal(span.len, MIEN_SEALED_SHARES_BYTES);
+    (void)!mien_secagg_sum_confirm(w->sum, a, bytes);
     if (mien_secagg_sum_reveal(w->sum, a, b, bytes[0] & 1, span) == MIEN_OK)
         assert_int_equal(span.len, MIEN_SHARE_BYTES);
     (void)mien_secagg_sum_delivery(w->sum, a, b);
@@ -301,10 +351,11 @@ static void random_calls_with_random_bytes_get_statuses(void **state)
         uint32_t blamed = 0;
 
         world_init(&w, 8, 1000 + seed);
-        const uint64_t stop = mien_rng_seeded_below(w.seeded, 4);
+        const uint64_t stop = mien_rng_seeded_below(w.seeded, 5);
         bool goes_on = stop > 0 && run_keys(&w);
         goes_on = goes_on && stop > 1 && run_shares(&w);
         goes_on = goes_on && stop > 2 && run_inputs(&w, bitmap, root);
+        goes_on = goes_on && stop > 3 && run_confirms(&w, bitmap, root);
         for (int i = 0; i < 60; i++) {
             poke_coordinator(&w);
             if (stop < 2) /* run_shares leaves devices that wait for true deliveries */

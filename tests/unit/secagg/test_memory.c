@@ -23,7 +23,7 @@ static void new_survives_each_failed_allocation(void **state)
     }
     for (long k = 0; sum == NULL; k++) {
         mien_mem_fail_at(k);
-        enum mien_status status = mien_secagg_sum_new(&w.session, &sum);
+        enum mien_status status = mien_secagg_sum_new(&w.session, w.tags, &sum);
         assert_int_equal(status, sum == NULL ? MIEN_ENOMEM : MIEN_OK);
     }
     mien_mem_fail_at(-1);
@@ -72,8 +72,9 @@ static void no_total_changes_when_memory_fails(void **state)
 
         world_init(&w, 4, 27);
         w.leaves[3] = BEFORE_INPUT;
-        assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root));
-        run_reveals(&w, bitmap, root);
+        assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root) &&
+                    run_confirms(&w, bitmap, root));
+        run_reveals(&w);
         mien_mem_fail_at(k);
         status = mien_secagg_sum_unmask(w.sum, NULL, total, &blamed);
         mien_mem_fail_at(-1);
@@ -156,11 +157,7 @@ static void secrets_are_gone_when_they_have_served(void **state)
     uint32_t masked[DIM] = {0};
 
     world_init(&w, 3, 28);
-    struct mien_secagg_device_config config = {
-        .session = w.session, .index = 1, .now = 500, .min_members = 2};
-    memcpy(config.device_key, w.identity_seed[1], 32);
-    memcpy(config.ca_key, w.ca_key, 32);
-    memcpy(config.credential, w.credential[1], MIEN_CREDENTIAL_BYTES);
+    const struct mien_secagg_device_config config = world_config(&w, 1);
     mien_secagg_device_free(w.device[1]);
     /* The seeded generator keeps what it gave. */
     struct mien_rng system = mien_rng_system();

@@ -73,7 +73,8 @@ static void parameters_out_of_range_are_refused(void **state)
     assert_int_equal(mien_secagg_params_init(&p, 9, 0.0, 40, 0, NULL), MIEN_EINVAL);
     assert_int_equal(mien_secagg_params_init(&p, 9, (double)NAN, 40, 0, NULL), MIEN_EINVAL);
     assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 1, 0, NULL), MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 513, 0, NULL), MIEN_ELIMIT);
+    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, MIEN_SECAGG_MAX_MEMBERS + 1, 0, NULL),
+                     MIEN_ELIMIT);
     assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 40, 11, NULL), MIEN_ELIMIT);
     assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 40, 33, NULL), MIEN_ELIMIT);
     assert_int_equal(mien_secagg_params_init(&p, 1000000, 1.0, 512, 12, NULL), MIEN_ELIMIT);

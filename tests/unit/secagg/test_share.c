@@ -28,6 +28,16 @@ static int teardown(void **state)
     return mien_mem_live() == 0 ? 0 : -1;
 }
 
+/* Members 0, 1, 2, ... */
+static const uint32_t *everybody(void)
+{
+    static uint32_t index[64];
+
+    for (uint32_t i = 0; i < 64; i++)
+        index[i] = i;
+    return index;
+}
+
 /* By hand: through (1, 3), (2, 5) and (3, 7) goes 2x + 1. Weights at zero for x = 1, 2, 3 are 3, -3
  * and 1; for x = 1, 3 they are 3/2 and -1/2, and 1/2 mod 2^61 - 1 is 2^60. */
 static void weights_are_those_found_by_hand(void **state)
@@ -60,7 +70,7 @@ static void limbs_are_seed_and_check(void **state)
 
     for (int i = 0; i < MIEN_SEED_BYTES; i++)
         seed[i] = (uint8_t)i;
-    assert_int_equal(mien_share_split(seed, 2, 2, &zeros, shares), MIEN_OK);
+    assert_int_equal(mien_share_split(seed, everybody(), 2, 2, &zeros, shares), MIEN_OK);
     const uint64_t *limb = shares[1].limb;
     assert_true((limb[0] & ((UINT64_C(1) << 43) - 1)) == UINT64_C(0x0001020304050607) >> 21);
     assert_true((limb[2] & ((UINT64_C(1) << 42) - 1)) ==
@@ -102,7 +112,7 @@ static void any_t_shares_give_the_seed_and_fewer_do_not(void **state)
         struct mien_share some[64];
 
         assert_int_equal(mien_rng_fill(&rng, seed, sizeof(seed)), MIEN_OK);
-        assert_int_equal(mien_share_split(seed, n, t, &rng, all), MIEN_OK);
+        assert_int_equal(mien_share_split(seed, everybody(), n, t, &rng, all), MIEN_OK);
         draw_subset(n, t, index);
         for (uint32_t i = 0; i < t; i++)
             some[i] = all[index[i]];
@@ -114,8 +124,10 @@ static void any_t_shares_give_the_seed_and_fewer_do_not(void **state)
         assert_int_equal(mien_share_weights(index, t - 1, weight), MIEN_OK);
         assert_int_equal(mien_share_join(weight, some, t - 1, joined), MIEN_ECORRUPT);
     }
-    assert_int_equal(mien_share_split((const uint8_t[16]){0}, 3, 4, &rng, NULL), MIEN_EINVAL);
-    assert_int_equal(mien_share_split((const uint8_t[16]){0}, 3, 0, &rng, NULL), MIEN_EINVAL);
+    assert_int_equal(mien_share_split((const uint8_t[16]){0}, everybody(), 3, 4, &rng, NULL),
+                     MIEN_EINVAL);
+    assert_int_equal(mien_share_split((const uint8_t[16]){0}, everybody(), 3, 0, &rng, NULL),
+                     MIEN_EINVAL);
 }
 
 static void a_share_has_one_spelling(void **state)
@@ -142,33 +154,31 @@ static void a_share_has_one_spelling(void **state)
 
 static void deal(const uint8_t seed[MIEN_SEED_BYTES], struct mien_share shares[N])
 {
-    assert_int_equal(mien_share_split(seed, N, T, &rng, shares), MIEN_OK);
+    assert_int_equal(mien_share_split(seed, everybody(), N, T, &rng, shares), MIEN_OK);
 }
 
 static void one_wrong_share_is_found_with_one_to_spare(void **state)
 {
     (void)state;
-    const uint8_t all_but_last[MIEN_BITMAP_BYTES] = {0xff}; /* 8 of 9 */
     const uint8_t seed[MIEN_SEED_BYTES] = "sixteen bytes ..";
 
     for (uint32_t wrong = 0; wrong < N - 1; wrong++) {
         for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++) {
             static struct mien_rebuild rebuild;
             struct mien_share shares[N];
+            const struct mien_rebuild_shares all_but_last = {N - 1, everybody(), shares};
             uint8_t out[MIEN_SEED_BYTES];
             uint32_t liar = 0;
 
-            mien_rebuild_init(&rebuild, N, T);
+            mien_rebuild_init(&rebuild, T);
             deal(seed, shares);
             shares[wrong].limb[limb] ^= 1;
-            assert_int_equal(mien_rebuild_seed(&rebuild, all_but_last, shares, out, &liar),
-                             MIEN_OK);
+            assert_int_equal(mien_rebuild_seed(&rebuild, &all_but_last, out, &liar), MIEN_OK);
             assert_memory_equal(out, seed, sizeof(seed));
             /* The eighth is not looked at while the first seven are right. */
             assert_int_equal(liar, wrong < T ? wrong : UINT32_MAX);
             /* The next secret is rebuilt without that one's share. */
-            assert_int_equal(mien_rebuild_seed(&rebuild, all_but_last, shares, out, &liar),
-                             MIEN_OK);
+            assert_int_equal(mien_rebuild_seed(&rebuild, &all_but_last, out, &liar), MIEN_OK);
             assert_int_equal(liar, UINT32_MAX);
             mien_rebuild_fini(&rebuild);
         }
@@ -178,19 +188,19 @@ static void one_wrong_share_is_found_with_one_to_spare(void **state)
 static void a_wrong_share_without_a_spare_is_an_error(void **state)
 {
     (void)state;
-    const uint8_t holders[MIEN_BITMAP_BYTES] = {0x7f};
     static struct mien_rebuild rebuild;
     struct mien_share shares[N];
+    struct mien_rebuild_shares some = {T, everybody(), shares};
     uint8_t out[MIEN_SEED_BYTES];
     uint32_t liar = 0;
 
-    mien_rebuild_init(&rebuild, N, T);
+    mien_rebuild_init(&rebuild, T);
     deal((const uint8_t[16]){1}, shares);
     shares[3].limb[2] = (shares[3].limb[2] + 1) % P;
-    assert_int_equal(mien_rebuild_seed(&rebuild, holders, shares, out, &liar), MIEN_ECORRUPT);
+    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, &liar), MIEN_ECORRUPT);
     assert_int_equal(liar, UINT32_MAX);
-    const uint8_t too_few[MIEN_BITMAP_BYTES] = {0x3f};
-    assert_int_equal(mien_rebuild_seed(&rebuild, too_few, shares, out, &liar), MIEN_ECORRUPT);
+    some.n = T - 1;
+    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, &liar), MIEN_ECORRUPT);
     mien_rebuild_fini(&rebuild);
 }
 

@@ -26,6 +26,8 @@ struct sample_lists {
     struct mien_message_roster_entry roster[MIEN_MESSAGE_ROSTER_PER_PART];
     struct mien_message_sealed sealed[MIEN_MESSAGE_SEALED_PER_PART];
     struct mien_message_reveal_entry reveal[MIEN_MESSAGE_REVEAL_PER_PART];
+    struct mien_message_confirmed_entry confirmed[MIEN_MESSAGE_CONFIRMED_PER_PART];
+    uint8_t roll[MIEN_MESSAGE_ROLL_PER_PART * MIEN_MESSAGE_ROLL_ENTRY_BYTES];
 };
 
 static inline void sample_lists_fill(struct sample_lists *lists)
@@ -52,6 +54,11 @@ static inline void sample_lists_fill(struct sample_lists *lists)
         lists->reveal[i].kind = i % 2 == 0 ? MIEN_MESSAGE_SELF_MASK : MIEN_MESSAGE_KEY;
         lists->reveal[i].len = MIEN_MESSAGE_SHARE_BYTES;
     }
+    for (uint32_t i = 0; i < MIEN_MESSAGE_CONFIRMED_PER_PART; i++) {
+        sample_fill(lists->confirmed[i].signature, 64, (uint8_t)i);
+        lists->confirmed[i].index = i * 128;
+    }
+    sample_fill(lists->roll, sizeof(lists->roll), 77);
 }
 
 static inline void sample_standing(struct mien_message *m)
@@ -164,12 +171,24 @@ static inline struct mien_message sample(enum mien_frame_type type, struct sampl
     switch (type) {
     case MIEN_FRAME_SESSION:
         m.session = (struct mien_message_session){
-            7, 1, 2, MIEN_MESSAGE_PURPOSE_UPDATE, 150, 101, 149, 279001, 24, {0}, {0}, {0}};
+            7, 1, 2, MIEN_MESSAGE_PURPOSE_TRAIN, 150, 52, 40, 149, 279001, 24, {0}, {0}, {0}, {0}};
         sample_fill(m.session.nonce, 32, 30);
         sample_fill(m.session.members_digest, 32, 31);
+        sample_fill(m.session.commitment, 32, 34);
         break;
     case MIEN_FRAME_KEYS:
         sample_fill(&m.keys, sizeof(m.keys), 32);
+        break;
+    case MIEN_FRAME_ROLL:
+        m.roll =
+            (struct mien_message_roll){{4}, 20, 35, {5}, MIEN_MESSAGE_ROLL_PER_PART, lists->roll};
+        break;
+    case MIEN_FRAME_CONFIRM:
+        sample_fill(&m.confirm, sizeof(m.confirm), 35);
+        break;
+    case MIEN_FRAME_CONFIRMED:
+        m.confirmed = (struct mien_message_confirmed){
+            {6}, 0, 4, MIEN_MESSAGE_CONFIRMED_PER_PART, lists->confirmed};
         break;
     case MIEN_FRAME_ROSTER:
         m.roster =

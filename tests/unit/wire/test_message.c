@@ -192,7 +192,14 @@ static void fields_out_of_range_are_not_encoded(void **state)
     REFUSES(MIEN_FRAME_SESSION, m.session.t = m.session.n + 1);
     REFUSES(MIEN_FRAME_SESSION, m.session.index = m.session.n);
     REFUSES(MIEN_FRAME_SESSION, m.session.bits = 33);
-    REFUSES(MIEN_FRAME_SESSION, m.session.purpose = 2);
+    REFUSES(MIEN_FRAME_SESSION, m.session.purpose = 3);
+    REFUSES(MIEN_FRAME_SESSION, m.session.k = 0);
+    REFUSES(MIEN_FRAME_SESSION, m.session.k = m.session.n);
+    REFUSES(MIEN_FRAME_ROLL, m.roll.part = m.roll.n_parts);
+    REFUSES(MIEN_FRAME_ROLL, m.roll.n_parts = MIEN_MESSAGE_ROLL_PARTS_MAX + 1);
+    REFUSES(MIEN_FRAME_ROLL, m.roll.n_entries = 0);
+    REFUSES(MIEN_FRAME_ROLL, m.roll.n_entries = MIEN_MESSAGE_ROLL_PER_PART + 1);
+    REFUSES(MIEN_FRAME_CONFIRMED, m.confirmed.n_entries = MIEN_MESSAGE_CONFIRMED_PER_PART + 1);
     REFUSES(MIEN_FRAME_ROSTER, m.roster.part = m.roster.n_parts);
     REFUSES(MIEN_FRAME_ROSTER, m.roster.n_entries = MIEN_MESSAGE_ROSTER_PER_PART + 1);
     REFUSES(MIEN_FRAME_SHARES, m.shares.n_parts = MIEN_MESSAGE_PARTS_MAX + 1);
@@ -213,6 +220,8 @@ static void indices_of_a_part_rise(void **state)
     twisted.sealed[5].index = twisted.sealed[4].index;
     twisted.reveal[127].index = MIEN_MESSAGE_GROUP_MAX;
     twisted.roster[1].index = 0;
+    twisted.confirmed[1].index = 0;
+    REFUSES(MIEN_FRAME_CONFIRMED, m.confirmed.entries = twisted.confirmed);
     REFUSES(MIEN_FRAME_DELIVER, m.deliver.entries = twisted.sealed);
     REFUSES(MIEN_FRAME_REVEAL, m.reveal.entries = twisted.reveal);
     REFUSES(MIEN_FRAME_ROSTER, m.roster.entries = twisted.roster);
