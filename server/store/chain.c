@@ -156,7 +156,7 @@ static enum mien_status judge_start_model(const struct mien_chain *chain,
                                           const struct mien_entry_model *model,
                                           struct mien_err *err)
 {
-    uint64_t expected = chain->plan.run == 1 ? 0 : chain->latest.version + 1;
+    uint64_t expected = chain->plan.run == 1 ? 0 : chain->top_version + 1;
 
     if (chain->has_model)
         return mien_err_set(err, MIEN_ESTATE, "a second start model");
@@ -222,9 +222,9 @@ static enum mien_status judge_commit(const struct mien_chain *chain,
     enum mien_status status = judge_in_round(
         chain, (struct mien_store_round){model->round, model->attempt}, MIEN_STORE_RESERVED, err);
 
-    if (status == MIEN_OK && model->version != chain->latest.version + 1)
+    if (status == MIEN_OK && model->version != chain->top_version + 1)
         return mien_err_set(err, MIEN_ESTATE, "version %" PRIu64 " after version %" PRIu64,
-                            model->version, chain->latest.version);
+                            model->version, chain->top_version);
     return status;
 }
 
@@ -245,6 +245,8 @@ static enum mien_status judge_restore(const struct mien_chain *chain,
 
     if (status == MIEN_OK && !mien_mechanism_same(&expected, &restore->mechanism))
         return mien_err_set(err, MIEN_ESTATE, "a charge under other constants than the plan's");
+    if (status == MIEN_OK && restore->version > chain->latest.version)
+        return mien_err_set(err, MIEN_ESTATE, "it goes on from a model that is not older");
     return status;
 }
 
@@ -287,6 +289,7 @@ static void apply_model(struct mien_chain *chain, const struct mien_entry_model 
     chain->latest.round = model->round;
     memcpy(chain->latest.model_hash, model->model_hash, 32);
     memcpy(chain->latest.file_digest, model->file_digest, 32);
+    chain->top_version = model->version;
     chain->has_model = true;
 }
 
@@ -315,6 +318,9 @@ static void charge(struct mien_chain *chain, enum mien_sampling sampling, uint64
 static void apply_restore(struct mien_chain *chain, const struct mien_entry_restore *restore)
 {
     charge(chain, MIEN_SAMPLING_NONE, restore->n_charged);
+    chain->latest.version = restore->version;
+    memcpy(chain->latest.model_hash, restore->model_hash, 32);
+    memcpy(chain->latest.file_digest, restore->file_digest, 32);
     /* Devices may have given vectors to the rounds that were lost: their numbers are used up. */
     chain->round.round += restore->n_charged;
     chain->round.attempt = 1;
@@ -337,6 +343,7 @@ void mien_chain_apply(struct mien_chain *chain, const struct mien_entry *entry,
         apply_plan(chain, &entry->plan);
         break;
     case MIEN_ENTRY_MODEL:
+        chain->run_version = entry->model.version;
         apply_model(chain, &entry->model);
         break;
     case MIEN_ENTRY_ROUND_OPEN:

@@ -30,8 +30,10 @@ struct mien_chain {
     bool has_plan;
     struct mien_entry_plan plan; /* in force */
     bool has_model;
-    struct mien_store_model latest;
-    struct mien_store_round round; /* the last */
+    struct mien_store_model latest; /* that rounds go on from */
+    uint64_t run_version;           /* of the present run's start model */
+    uint64_t top_version;           /* the highest that names a model; no number is used twice */
+    struct mien_store_round round;  /* the last */
     enum mien_store_round_state state;
     bool charged; /* the last round has its RESERVE, or must not be opened again */
     struct mien_chain_run run[MIEN_CHAIN_MAX_RUNS]; /* [plan.run - 1] is the present one */
@@ -77,6 +79,10 @@ MIEN_CHECK enum mien_status mien_chain_cost(const struct mien_chain *chain,
 MIEN_CHECK enum mien_status mien_chain_budget(const struct mien_chain *chain,
                                               const struct mien_dp_event *next,
                                               struct mien_budget_answer *out, struct mien_err *err);
+
+/* How many more releases as the plan samples fit under its cap, at most `max`. */
+MIEN_CHECK enum mien_status mien_chain_n_fit(const struct mien_chain *chain, uint64_t max,
+                                             uint64_t *n, struct mien_err *err);
 
 /* The round to open next (store.h). */
 struct mien_store_round mien_chain_next_round(const struct mien_chain *chain);

@@ -88,3 +88,26 @@ enum mien_status mien_chain_budget(const struct mien_chain *chain, const struct 
     *out = answer;
     return MIEN_OK;
 }
+
+enum mien_status mien_chain_n_fit(const struct mien_chain *chain, uint64_t max, uint64_t *n,
+                                  struct mien_err *err)
+{
+    struct mien_budget_answer answer;
+    uint64_t fits = 0;
+    uint64_t over = max + 1;
+    enum mien_status status = MIEN_OK;
+
+    while (status == MIEN_OK && over - fits > 1) {
+        const uint64_t middle = fits + (over - fits) / 2;
+        const struct mien_dp_event next = mien_mechanism_event(&chain->plan.mechanism, middle);
+
+        status = mien_chain_budget(chain, &next, &answer, err);
+        if (status == MIEN_OK && answer.allowed)
+            fits = middle;
+        else
+            over = middle;
+    }
+    if (status == MIEN_OK)
+        *n = fits;
+    return status;
+}

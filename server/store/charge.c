@@ -2,6 +2,8 @@
 #include "common/base/mem.h"
 #include "server/store/store_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool same_plan(const struct mien_entry_plan *a, const struct mien_entry_plan *b)
@@ -65,4 +67,49 @@ enum mien_status mien_store_budget(struct mien_store *store, const struct mien_s
         return status;
     next = mien_mechanism_event(&mechanism, 1);
     return mien_chain_budget(&store->chain, &next, out, err);
+}
+
+/* ---- what would fit ---- */
+
+/* The noise under which all planned rounds fit into what earlier runs have left; 0: none does. */
+static double noise_that_fits(const struct mien_chain *chain)
+{
+    const struct mien_dp_event planned =
+        mien_mechanism_event(&chain->plan.mechanism, chain->plan.rounds);
+    struct mien_chain before = *chain;
+    struct mien_dp_cost earlier;
+    double delta;
+    double noise = 0.0;
+
+    before.run[chain->plan.run - 1] = (struct mien_chain_run){.delta = chain->plan.delta};
+    if (mien_chain_cost(&before, &earlier, &delta, NULL) != MIEN_OK ||
+        mien_dp_solve_noise(&planned, chain->plan.epsilon_cap - earlier.epsilon, chain->plan.delta,
+                            &noise, NULL) != MIEN_OK)
+        return 0.0;
+    return noise;
+}
+
+enum mien_status mien_store_refuse(const struct mien_store *store,
+                                   const struct mien_budget_answer *answer, struct mien_err *err)
+{
+    const struct mien_chain *chain = &store->chain;
+    const struct mien_entry_plan *plan = &chain->plan;
+    const double noise = noise_that_fits(chain);
+    uint64_t n = 0;
+    char advice[96] = "no noise makes the planned rounds fit";
+    enum mien_status status = mien_chain_n_fit(chain, plan->rounds, &n, err);
+
+    if (status != MIEN_OK)
+        return status;
+    if (noise > 0.0)
+        (void)snprintf(advice, sizeof(advice),
+                       "a run of %" PRIu32 " rounds fits with a noise multiplier of %.6g",
+                       plan->rounds, noise);
+    return mien_err_set(err, MIEN_EPOLICY,
+                        "one more release would cost epsilon %.4g, over the cap of %.4g; %.4g is "
+                        "spent, at delta %g: %" PRIu64 " more (%s) fit, a cap of %.4g would admit "
+                        "this one, %s",
+                        answer->after.epsilon, plan->epsilon_cap, answer->before.epsilon,
+                        plan->delta, n, mien_sampling_name(plan->mechanism.sampling),
+                        answer->after.epsilon, advice);
 }

@@ -205,6 +205,9 @@ static void fields_of_kind(struct cursor *c, struct mien_entry *e)
         field_bytes(c, e->restore.lost_head, sizeof(e->restore.lost_head));
         field_u64(c, &e->restore.n_charged);
         field_mechanism(c, &e->restore.mechanism);
+        field_u64(c, &e->restore.version);
+        field_bytes(c, e->restore.model_hash, sizeof(e->restore.model_hash));
+        field_bytes(c, e->restore.file_digest, sizeof(e->restore.file_digest));
         break;
     case MIEN_ENTRY_START:
     case MIEN_ENTRY_KIND_END:
@@ -322,7 +325,7 @@ static const char *body_problem(const struct mien_entry *e)
         return round_problem(e->abandon.round, e->abandon.attempt);
     case MIEN_ENTRY_RESTORE:
         if (e->restore.lost_epoch > COUNT_MAX || e->restore.lost_seq > COUNT_MAX ||
-            e->restore.n_charged > UINT32_MAX)
+            e->restore.n_charged > UINT32_MAX || e->restore.version > COUNT_MAX)
             return "a place out of range";
         return mechanism_problem(&e->restore.mechanism);
     case MIEN_ENTRY_GENESIS:

@@ -130,6 +130,9 @@ struct mien_entry_restore {
     uint8_t lost_head[32];
     uint64_t n_charged;              /* releases charged for the gap */
     struct mien_mechanism mechanism; /* each as this, unsampled */
+    uint64_t version;                /* the model that rounds go on from: the latest whose file */
+    uint8_t model_hash[32];          /* is whole */
+    uint8_t file_digest[32];
 };
 
 struct mien_entry {

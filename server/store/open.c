@@ -173,7 +173,7 @@ enum mien_status mien_store_open_unanchored(const char *dir, const uint8_t signi
     if (status == MIEN_OK)
         status = check_format(store, err);
     if (status == MIEN_OK)
-        status = walk(store, opening->anchor_status == MIEN_OK ? &opening->anchor : NULL,
+        status = walk(store, opening->anchor_status == MIEN_OK ? &opening->anchor.mark : NULL,
                       &opening->anchored, err);
     if (status != MIEN_OK) {
         mien_store_close(store);
@@ -183,34 +183,55 @@ enum mien_status mien_store_open_unanchored(const char *dir, const uint8_t signi
     return MIEN_OK;
 }
 
+/* Whether ledger and anchor fit each other. */
+static enum mien_status judge_anchor(const struct mien_store *store,
+                                     const struct mien_store_opening *opening, struct mien_err *err)
+{
+    static const char hint[] = "mien restore DIR --accept-loss charges for what is lost";
+    const uint64_t end = store->chain.mark.seq;
+    const uint64_t anchor = opening->anchor.mark.seq;
+
+    if (opening->anchor_status == MIEN_ENOTFOUND)
+        return mien_err_set(err, MIEN_ECORRUPT, "the anchor is missing; %s", hint);
+    if (opening->anchor_status == MIEN_ECORRUPT)
+        return mien_err_set(err, MIEN_ECORRUPT, "the anchor is damaged; %s", hint);
+    if (opening->anchor_status != MIEN_OK)
+        return mien_err_set(err, opening->anchor_status, "the anchor cannot be read");
+    if (anchor > end)
+        return mien_err_set(err, MIEN_ECORRUPT,
+                            "the ledger was rolled back: it ends at entry %" PRIu64
+                            ", its anchor is at %" PRIu64 "; %s",
+                            end, anchor, hint);
+    if (!opening->anchored)
+        return mien_err_set(err, MIEN_ECORRUPT,
+                            "the ledger is not the one that its anchor has seen; %s", hint);
+    if (end - anchor > MIEN_STORE_TX_ENTRIES)
+        return mien_err_set(err, MIEN_ECORRUPT,
+                            "the anchor was rolled back: it is at entry %" PRIu64
+                            ", the ledger ends at %" PRIu64 "; %s",
+                            anchor, end, hint);
+    return MIEN_OK;
+}
+
+bool mien_store_in_step(const struct mien_store *store, const struct mien_store_opening *opening)
+{
+    return judge_anchor(store, opening, NULL) == MIEN_OK;
+}
+
 enum mien_status mien_store_open(const char *dir, const uint8_t signing_seed[32],
                                  struct mien_store **out, struct mien_err *err)
 {
-    static const char hint[] = "mien restore DIR --accept-loss charges for what is lost";
     struct mien_store *store = NULL;
     struct mien_store_opening opening;
     enum mien_status status = mien_store_open_unanchored(dir, signing_seed, &opening, &store, err);
 
-    if (status != MIEN_OK)
-        return status;
-    if (opening.anchor_status == MIEN_ENOTFOUND)
-        status = mien_err_set(err, MIEN_ECORRUPT, "the anchor is missing; %s", hint);
-    else if (opening.anchor_status == MIEN_ECORRUPT)
-        status = mien_err_set(err, MIEN_ECORRUPT, "the anchor is damaged; %s", hint);
-    else if (opening.anchor_status != MIEN_OK)
-        status = mien_err_set(err, opening.anchor_status, "the anchor cannot be read");
-    else if (opening.anchor.seq > store->chain.mark.seq)
-        status = mien_err_set(err, MIEN_ECORRUPT,
-                              "the ledger was rolled back: it ends at entry %" PRIu64
-                              ", its anchor is at %" PRIu64 "; %s",
-                              store->chain.mark.seq, opening.anchor.seq, hint);
-    else if (!opening.anchored)
-        status = mien_err_set(err, MIEN_ECORRUPT,
-                              "the ledger is not the one that its anchor has seen; %s", hint);
+    if (status == MIEN_OK)
+        status = judge_anchor(store, &opening, err);
     if (status != MIEN_OK) {
         mien_store_close(store);
         return status;
     }
+    store->anchor_behind = opening.anchor.mark.seq < store->chain.mark.seq;
     *out = store;
     return MIEN_OK;
 }

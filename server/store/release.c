@@ -106,7 +106,7 @@ static enum mien_status add_ledger(struct mien_buf *out, const struct mien_store
 static enum mien_status find_version(struct mien_store *store, const uint8_t file_digest[32],
                                      struct mien_store_model *out, struct mien_err *err)
 {
-    for (uint64_t v = store->chain.latest.version + 1; v-- > 0;) {
+    for (uint64_t v = store->chain.top_version + 1; v-- > 0;) {
         enum mien_status status = mien_store_model(store, v, out, err);
         if (status != MIEN_OK)
             return status;

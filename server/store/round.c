@@ -261,17 +261,6 @@ static enum mien_status bind_private(struct mien_store *store, struct mien_store
     return status;
 }
 
-static enum mien_status refuse_over_cap(const struct mien_store *store,
-                                        const struct mien_budget_answer *answer,
-                                        struct mien_err *err)
-{
-    return mien_err_set(err, MIEN_EPOLICY,
-                        "one more release would cost epsilon %.4g, over the cap of %.4g; %.4g is "
-                        "spent, at delta %g: a cap of %.4g would admit it",
-                        answer->after.epsilon, store->chain.plan.epsilon_cap,
-                        answer->before.epsilon, store->chain.plan.delta, answer->after.epsilon);
-}
-
 enum mien_status mien_store_reserve(struct mien_store *store, struct mien_store_round round,
                                     const struct mien_store_charge *charge, struct mien_rng *rng,
                                     struct mien_budget_answer *answer, struct mien_err *err)
@@ -293,7 +282,7 @@ enum mien_status mien_store_reserve(struct mien_store *store, struct mien_store_
     if (status == MIEN_OK)
         status = mien_store_budget(store, charge, answer, err);
     if (status == MIEN_OK && !answer->allowed)
-        status = refuse_over_cap(store, answer, err);
+        status = mien_store_refuse(store, answer, err);
     if (status == MIEN_OK)
         status = bind_private(store, round, rng, entry.reserve.private_digest, err);
     if (status == MIEN_OK)
@@ -344,7 +333,7 @@ enum mien_status mien_store_commit(struct mien_store *store, struct mien_store_r
         return status;
     entry.model.round = round.round;
     entry.model.attempt = round.attempt;
-    entry.model.version = store->chain.latest.version + 1;
+    entry.model.version = store->chain.top_version + 1;
     memcpy(entry.model.model_hash, release->model_hash, 32);
     memcpy(entry.model.file_digest, release->file_digest, 32);
     status = mien_store_tx_begin(store, &tx, err);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/base/text.h"
 #include "server/store/store_internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static const char CUT_OFF[] = "the coordinator stopped in the middle of the round";
@@ -29,6 +31,26 @@ static enum mien_status abandon_cut_off(struct mien_store_tx *tx, struct mien_st
     return status;
 }
 
+/* Models that were put back from an older copy are noticed before anything is served. */
+static enum mien_status need_model(struct mien_store *store, struct mien_err *err)
+{
+    const struct mien_store_model *latest = &store->chain.latest;
+    struct mien_buf file = {0};
+    char digest[65];
+    enum mien_status status = mien_store_model_read(store, latest, &file, err);
+
+    mien_buf_fini(&file);
+    if (status != MIEN_ENOTFOUND && status != MIEN_ECORRUPT && status != MIEN_ELIMIT)
+        return status;
+    mien_hex(latest->file_digest, sizeof(latest->file_digest), digest);
+    return mien_err_set(
+        err, MIEN_ECORRUPT,
+        "model version %" PRIu64 " is missing or was changed: put "
+        "models/%s.safetensors back, or mien restore DIR --accept-loss goes on from "
+        "the newest version that is whole",
+        latest->version, digest);
+}
+
 enum mien_status mien_store_start(struct mien_store *store, struct mien_store_recovery *out,
                                   struct mien_err *err)
 {
@@ -39,6 +61,9 @@ enum mien_status mien_store_start(struct mien_store *store, struct mien_store_re
 
     if (store->started)
         return mien_err_set(err, MIEN_ESTATE, "the store was started already");
+    status = need_model(store, err);
+    if (status != MIEN_OK)
+        return status;
     status = mien_store_tx_begin(store, &tx, err);
     if (status == MIEN_OK)
         status = mien_store_tx_append(&tx, &start, err);
@@ -54,69 +79,4 @@ enum mien_status mien_store_start(struct mien_store *store, struct mien_store_re
     store->started = true;
     *out = found;
     return MIEN_OK;
-}
-
-/* ---- after a rollback ---- */
-
-/* The most that the lost part can have been charged. A round takes at least three entries (open,
- * reserve, commit or abandon), the first lost one may be a RESERVE, and one more may have been
- * written that the anchor did not see. Where nothing is known about the lost part, it is the rest
- * of the planned rounds. */
-static uint64_t worst_case(const struct mien_chain *chain, const struct mien_store_opening *opening)
-{
-    const struct mien_chain_run *run = mien_chain_run(chain);
-    uint64_t charged = run->n_sampled + run->n_unsampled;
-    uint64_t rounds = chain->plan.rounds;
-
-    if (opening->anchor_status == MIEN_OK && opening->anchor.seq > chain->mark.seq)
-        return (opening->anchor.seq - chain->mark.seq + 2) / 3 + 1;
-    return rounds > charged ? rounds - charged : 1;
-}
-
-static enum mien_status restore_in(struct mien_store *store,
-                                   const struct mien_store_opening *opening, uint64_t *n_charged,
-                                   struct mien_err *err)
-{
-    struct mien_store_tx tx;
-    struct mien_entry entry = {.kind = MIEN_ENTRY_RESTORE};
-    uint64_t epoch = store->chain.mark.epoch;
-    enum mien_status status;
-
-    entry.restore.lost_epoch = opening->anchor.epoch;
-    entry.restore.lost_seq = opening->anchor.seq;
-    memcpy(entry.restore.lost_head, opening->anchor.head, 32);
-    entry.restore.n_charged = worst_case(&store->chain, opening);
-    entry.epoch = (opening->anchor.epoch > epoch ? opening->anchor.epoch : epoch) + 1;
-    status = mien_chain_mechanism(&store->chain, MIEN_SAMPLING_NONE, &entry.restore.mechanism, err);
-    if (status != MIEN_OK)
-        return status;
-    status = mien_store_tx_begin(store, &tx, err);
-    if (status == MIEN_OK)
-        status = mien_store_tx_append(&tx, &entry, err);
-    if (status == MIEN_OK)
-        status = mien_store_tx_commit(&tx, err);
-    mien_store_tx_end(&tx);
-    if (status == MIEN_OK)
-        *n_charged = entry.restore.n_charged;
-    return status;
-}
-
-enum mien_status mien_store_restore(const char *dir, const uint8_t signing_seed[32],
-                                    uint64_t *n_charged, struct mien_err *err)
-{
-    struct mien_store *store = NULL;
-    struct mien_store_opening opening;
-    enum mien_status status = mien_store_open_unanchored(dir, signing_seed, &opening, &store, err);
-
-    if (status != MIEN_OK)
-        return status;
-    if (opening.anchor_status == MIEN_OK && opening.anchored)
-        status = mien_err_set(err, MIEN_ESTATE, "ledger and anchor agree: there is no loss");
-    else if (opening.anchor_status != MIEN_OK && opening.anchor_status != MIEN_ENOTFOUND &&
-             opening.anchor_status != MIEN_ECORRUPT)
-        status = mien_err_set(err, opening.anchor_status, "the anchor cannot be read");
-    else
-        status = restore_in(store, &opening, n_charged, err);
-    mien_store_close(store);
-    return status;
 }

@@ -3,8 +3,8 @@
  * One SQLite database (DIR/ledger.db: WAL, synchronous FULL, EXCLUSIVE, one connection), model
  * files beside it (DIR/models/), and the anchor (DIR/anchor: the highest place of the chain,
  * outside the database). A function that changes something returns only when the change is
- * durable; on error nothing has changed, but after MIEN_EIO the outcome on disk is unknown: the
- * store then refuses everything (MIEN_ESTATE) until it is opened again.
+ * durable; on error nothing has changed. Where that is not known (a commit failed, or the anchor
+ * after it) the store refuses everything (MIEN_ESTATE) until it is opened again.
  *
  * The order of a round is enforced here, whatever the caller does:
  *
@@ -111,7 +111,8 @@ struct mien_store_recovery {
 /* A coordinator takes over: the epoch rises by one (START), a round that was cut off is abandoned,
  * model files that nothing names are removed. Tools that only read or enrol do not call this.
  *
- *   errors  MIEN_ENOSPC, MIEN_EIO, MIEN_ENOMEM, MIEN_ECRYPTO, MIEN_ESTATE
+ *   errors  MIEN_ECORRUPT  the file of the latest model is missing or was changed (err: which)
+ *           MIEN_ENOSPC, MIEN_EIO, MIEN_ENOMEM, MIEN_ECRYPTO, MIEN_ESTATE
  */
 MIEN_CHECK enum mien_status mien_store_start(struct mien_store *store,
                                              struct mien_store_recovery *out, struct mien_err *err);
@@ -323,15 +324,38 @@ MIEN_CHECK enum mien_status mien_store_server_state(struct mien_store *store, st
 MIEN_CHECK enum mien_status mien_store_backup(struct mien_store *store, const char *path,
                                               struct mien_err *err);
 
-/* An operator's act after a rollback: accepts the ledger as it is, charges the most that the lost
- * part can have spent (one unsampled release per two lost entries, rounded up; at least one),
- * raises the epoch above the anchor's and puts the anchor in step. The store is opened and closed
- * by this call.
+/* What the operator says of a loss. */
+struct mien_store_loss {
+    uint64_t n_releases; /* that may have been made in it, when the operator knows of more than the
+                          * directory tells; else 0 */
+    uint64_t epoch;      /* the highest that a device says it has seen; else 0 */
+};
+
+/* What a restore did. */
+struct mien_store_restored {
+    uint64_t n_charged; /* releases */
+    uint64_t version;   /* of the model that rounds go on from */
+};
+
+/* An operator's act after ledger, anchor or models were put back from an older copy: accepts what
+ * is there, charges the most that the lost part can have spent, raises the epoch above the anchor's
+ * and the operator's, goes on from the newest model whose file is whole, and puts the anchor in
+ * step. The store is opened and closed by this call.
  *
- *   n_charged  out
- *   errors     MIEN_ESTATE  nothing is lost: there is no need; else as mien_store_open
+ * The most is: where the anchor is ahead, what it counts more than the ledger, and one release that
+ * may have been reserved after it was written; where there is no anchor, or an older one, or that
+ * of another ledger, nothing bounds the loss but the plan: the planned rounds that are left, at
+ * least one. `loss->n_releases` raises either. Each is charged unsampled.
+ *
+ *   errors  MIEN_ESTATE   nothing is lost and the operator names no loss
+ *           MIEN_EPOLICY  the lost part began another run, whose constants are not known
+ *           MIEN_ECORRUPT no model is whole
+ *           MIEN_EINVAL   the loss is out of range
+ *           else as mien_store_open
  */
 MIEN_CHECK enum mien_status mien_store_restore(const char *dir, const uint8_t signing_seed[32],
-                                               uint64_t *n_charged, struct mien_err *err);
+                                               const struct mien_store_loss *loss,
+                                               struct mien_store_restored *out,
+                                               struct mien_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef MIEN_STORE_STORE_INTERNAL_H
 #define MIEN_STORE_STORE_INTERNAL_H
 
+#include "server/store/anchor.h"
 #include "server/store/chain.h"
 #include "server/store/config.h"
 #include "server/store/db.h"
@@ -18,17 +19,21 @@ struct mien_store {
     uint8_t signing_seed[32]; /* secret */
     uint8_t unit_salt[32];    /* secret: hides unit names from who can guess them */
     bool started;
-    bool broken; /* the outcome of a write is unknown: refuse everything */
+    bool anchor_behind; /* by the last transaction, which a crash cut off before it was anchored */
+    bool broken;        /* the outcome of a write is unknown: refuse everything */
 };
 
 /* A store with its directory and key, nothing open; given: mien_store_close. */
 MIEN_CHECK enum mien_status mien_store_new(const char *dir, const uint8_t signing_seed[32],
                                            struct mien_store **out, struct mien_err *err);
 
+/* Entries that one transaction adds at most (START and ABANDON, PLAN and MODEL). */
+#define MIEN_STORE_TX_ENTRIES 2
+
 /* What opening found at the anchor. */
 struct mien_store_opening {
     enum mien_status anchor_status; /* of reading it */
-    struct mien_store_mark anchor;
+    struct mien_anchor anchor;
     bool anchored; /* its place is in the chain */
 };
 
@@ -38,6 +43,15 @@ MIEN_CHECK enum mien_status mien_store_open_unanchored(const char *dir,
                                                        struct mien_store_opening *opening,
                                                        struct mien_store **out,
                                                        struct mien_err *err);
+
+/* MIEN_EPOLICY with what would fit under the cap: how many more releases as the plan samples, which
+ * cap, which noise for all planned rounds. */
+MIEN_CHECK enum mien_status mien_store_refuse(const struct mien_store *store,
+                                              const struct mien_budget_answer *answer,
+                                              struct mien_err *err);
+
+/* Whether ledger and anchor fit each other, as mien_store_open demands. */
+bool mien_store_in_step(const struct mien_store *store, const struct mien_store_opening *opening);
 
 /* One transaction. `next` is the chain as it will be. */
 struct mien_store_tx {

@@ -3,6 +3,7 @@
 #include "server/store/anchor.h"
 #include "server/store/store_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,25 @@ enum mien_status mien_store_tx_begin(struct mien_store *store, struct mien_store
     return status;
 }
 
+static enum mien_status write_anchor(const struct mien_store *store, struct mien_err *err)
+{
+    const struct mien_anchor anchor = {store->chain.mark, store->chain.plan.run,
+                                       mien_chain_n_charged(&store->chain)};
+
+    return mien_anchor_write(store->dir, &anchor, err);
+}
+
+/* A crash can leave the anchor one transaction behind, and never two: before the chain grows again
+ * it is brought into step. */
+static enum mien_status catch_up(struct mien_store *store, struct mien_err *err)
+{
+    enum mien_status status = store->anchor_behind ? write_anchor(store, err) : MIEN_OK;
+
+    if (status == MIEN_OK)
+        store->anchor_behind = false;
+    return status;
+}
+
 enum mien_status mien_store_tx_append(struct mien_store_tx *tx, struct mien_entry *entry,
                                       struct mien_err *err)
 {
@@ -33,8 +53,10 @@ enum mien_status mien_store_tx_append(struct mien_store_tx *tx, struct mien_entr
     uint8_t head[32];
     uint8_t statement[MIEN_CHAIN_STATEMENT_BYTES];
     uint8_t signature[64];
-    enum mien_status status;
+    enum mien_status status = catch_up(tx->store, err);
 
+    if (status != MIEN_OK)
+        return status;
     entry->seq = tx->next.begun ? tx->next.mark.seq + 1 : 0;
     if (entry->kind == MIEN_ENTRY_START)
         entry->epoch = tx->next.mark.epoch + 1;
@@ -62,6 +84,8 @@ enum mien_status mien_store_tx_append(struct mien_store_tx *tx, struct mien_entr
                              4, err);
     if (status == MIEN_OK)
         mien_chain_apply(&tx->next, entry, head);
+    assert(!tx->store->chain.begun ||
+           tx->next.mark.seq - tx->store->chain.mark.seq <= MIEN_STORE_TX_ENTRIES);
     mien_buf_fini(&bytes);
     return status;
 }
@@ -82,7 +106,7 @@ enum mien_status mien_store_tx_commit(struct mien_store_tx *tx, struct mien_err 
     store->chain = tx->next;
     if (!grew)
         return MIEN_OK;
-    status = mien_anchor_write(store->dir, &store->chain.mark, err);
+    status = write_anchor(store, err);
     store->broken = status != MIEN_OK;
     return status;
 }

@@ -41,14 +41,22 @@ void mien_verify_fini(struct mien_verify *verify)
     memset(verify, 0, sizeof(*verify));
 }
 
+#define MAX_RESTORED 64 /* after more, files that were given up are problems again */
+
 /* One walk over a ledger. */
 struct walk {
     const char *dir;
     sqlite3 *db;
     struct mien_chain chain;
     struct mien_verify *out;
-    const struct mien_store_mark *anchor; /* NULL: none to compare */
+    const struct mien_anchor *anchor; /* NULL: none to compare */
+    bool anchor_is_older;             /* it was read before the copy was made */
     bool anchored;
+    struct {
+        uint64_t seq;
+        uint64_t version;
+    } restored[MAX_RESTORED]; /* RESTORE entries, and the model that each goes on from */
+    size_t n_restored;
 };
 
 /* A failed check is a problem; a failed machine is a status. */
@@ -129,6 +137,16 @@ static enum mien_status check_contents(struct mien_span bytes, const struct mien
     return status;
 }
 
+/* Whether a later RESTORE has given the file up. */
+static bool given_up(const struct walk *walk, uint64_t seq, uint64_t version)
+{
+    for (size_t i = 0; i < walk->n_restored; i++) {
+        if (walk->restored[i].seq > seq && walk->restored[i].version < version)
+            return true;
+    }
+    return false;
+}
+
 static enum mien_status check_model(struct walk *walk, const struct mien_entry_model *model)
 {
     char path[PATH_MAX];
@@ -205,7 +223,8 @@ static enum mien_status check_what_it_names(struct walk *walk, const struct mien
     enum mien_status status = MIEN_OK;
 
     if (entry->kind == MIEN_ENTRY_MODEL || entry->kind == MIEN_ENTRY_COMMIT)
-        return check_model(walk, &entry->model);
+        return given_up(walk, entry->seq, entry->model.version) ? MIEN_OK
+                                                                : check_model(walk, &entry->model);
     if (entry->kind == MIEN_ENTRY_RESERVE)
         status = check_private(walk, &entry->reserve, &err);
     return judged(walk, entry->seq, status, &err);
@@ -232,11 +251,38 @@ static enum mien_status check_row(struct walk *walk, const struct mien_store_row
         return judged(walk, row->seq, status, &err);
     mien_chain_apply(&walk->chain, &entry, head);
     walk->out->n_entries++;
-    if (walk->anchor != NULL && walk->anchor->seq == row->seq)
-        walk->anchored = walk->anchor->epoch == entry.epoch &&
-                         memcmp(walk->anchor->head, head, sizeof(head)) == 0;
+    if (walk->anchor != NULL && walk->anchor->mark.seq == row->seq)
+        walk->anchored = walk->anchor->mark.epoch == entry.epoch &&
+                         memcmp(walk->anchor->mark.head, head, sizeof(head)) == 0 &&
+                         walk->anchor->n_charged == mien_chain_n_charged(&walk->chain);
     status = judged(walk, row->seq, check_signature(&walk->chain, row, &err), &err);
     return status == MIEN_OK ? check_what_it_names(walk, &entry) : status;
+}
+
+/* RESTORE entries are known before the walk: they excuse what comes before them. */
+static enum mien_status find_restored(struct walk *walk, struct mien_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    struct mien_store_row row;
+    struct mien_entry entry;
+    bool more = true;
+    enum mien_status status =
+        mien_db_query(walk->db,
+                      "SELECT seq, bytes, head, signature FROM entry WHERE substr(bytes,5,1)=x'09'"
+                      " ORDER BY seq",
+                      NULL, 0, &stmt, err);
+
+    while (status == MIEN_OK && walk->n_restored < MAX_RESTORED) {
+        status = mien_store_row_next(stmt, &more, &row, err);
+        if (status != MIEN_OK || !more)
+            break;
+        if (mien_entry_decode(row.bytes, &entry, NULL) != MIEN_OK)
+            continue; /* the walk says what is wrong with it */
+        walk->restored[walk->n_restored].seq = row.seq;
+        walk->restored[walk->n_restored++].version = entry.restore.version;
+    }
+    sqlite3_finalize(stmt);
+    return status == MIEN_ECORRUPT ? MIEN_OK : status;
 }
 
 static enum mien_status check_rows(struct walk *walk)
@@ -267,17 +313,23 @@ static enum mien_status check_rows(struct walk *walk)
 
 static enum mien_status check_anchor(struct walk *walk)
 {
-    const struct mien_store_mark *anchor = walk->anchor;
+    const struct mien_anchor *anchor = walk->anchor;
+    const uint64_t end = walk->chain.mark.seq;
 
     if (anchor == NULL)
         return mien_verify_problem(walk->out, "the anchor is missing or damaged");
-    if (anchor->seq > walk->chain.mark.seq)
+    if (anchor->mark.seq > end)
         return mien_verify_problem(walk->out,
                                    "the ledger was rolled back: it ends at entry %" PRIu64
                                    ", its anchor is at %" PRIu64,
-                                   walk->chain.mark.seq, anchor->seq);
+                                   end, anchor->mark.seq);
     if (!walk->anchored)
         return mien_verify_problem(walk->out, "the ledger is not the one its anchor has seen");
+    if (!walk->anchor_is_older && end - anchor->mark.seq > MIEN_STORE_TX_ENTRIES)
+        return mien_verify_problem(walk->out,
+                                   "the anchor was rolled back: it is at entry %" PRIu64
+                                   ", the ledger ends at %" PRIu64,
+                                   anchor->mark.seq, end);
     return MIEN_OK;
 }
 
@@ -297,12 +349,13 @@ static enum mien_status take_cost(struct walk *walk, struct mien_err *err)
 }
 
 enum mien_status mien_verify_state(const char *dir, const char *db_path,
-                                   const struct mien_store_mark *anchor, struct mien_verify *out,
+                                   const struct mien_anchor *anchor, struct mien_verify *out,
                                    struct mien_err *err)
 {
     struct mien_verify verify = {0};
-    struct mien_store_mark read = {0};
-    struct walk walk = {.dir = dir, .out = &verify, .anchor = anchor};
+    struct mien_anchor read = {0};
+    struct walk walk = {
+        .dir = dir, .out = &verify, .anchor = anchor, .anchor_is_older = anchor != NULL};
     enum mien_status status;
 
     if (anchor == NULL && mien_anchor_read(dir, &read, NULL) == MIEN_OK)
@@ -311,6 +364,8 @@ enum mien_status mien_verify_state(const char *dir, const char *db_path,
     if (status == MIEN_ECORRUPT) {
         status = mien_verify_problem(&verify, "%s", mien_err_text(err, MIEN_ECORRUPT));
     } else {
+        if (status == MIEN_OK)
+            status = find_restored(&walk, err);
         if (status == MIEN_OK)
             status = check_rows(&walk);
         if (status == MIEN_OK)

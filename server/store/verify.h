@@ -9,6 +9,7 @@
 #include "common/base/compiler.h"
 #include "common/base/err.h"
 #include "common/dp/account.h"
+#include "server/store/anchor.h"
 #include "server/store/store.h"
 
 #include <stddef.h>
@@ -33,12 +34,13 @@ struct mien_verify {
  * files (their digests, H(model), the plan inside) of a state directory.
  *
  *   db_path  the ledger, under the directory's lock, or a copy of it
- *   anchor   as read before the copy was made; NULL to read DIR/anchor
+ *   anchor   as read before the copy was made; NULL to read DIR/anchor, which then must not be more
+ *            than one transaction behind
  *   out      given: end it with mien_verify_fini. What is wrong is in `problems`, not a status.
  *   errors   MIEN_ENOTFOUND  no ledger; MIEN_ENOMEM; MIEN_EBUSY
  */
 MIEN_CHECK enum mien_status mien_verify_state(const char *dir, const char *db_path,
-                                              const struct mien_store_mark *anchor,
+                                              const struct mien_anchor *anchor,
                                               struct mien_verify *out, struct mien_err *err);
 
 /* Checks a release: its signature, the epsilon it claims from the constants it names,

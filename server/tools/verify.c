@@ -22,7 +22,7 @@
 static enum mien_status verify_running(const char *dir, struct mien_verify *out,
                                        struct mien_err *err)
 {
-    struct mien_store_mark anchor;
+    struct mien_anchor anchor;
     char path[PATH_MAX];
     cJSON *reply = NULL;
     enum mien_status status = mien_anchor_read(dir, &anchor, err);

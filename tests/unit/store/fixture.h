@@ -166,7 +166,7 @@ static inline enum mien_status fixture_reserve(struct mien_store *store,
 {
     struct mien_rng rng = mien_rng_system();
     struct mien_budget_answer answer;
-    const struct mien_store_charge charge = {MIEN_SAMPLING_POISSON};
+    const struct mien_store_charge charge = {mien_store_plan(store)->mechanism.sampling};
 
     return mien_store_reserve(store, round, &charge, &rng, &answer, NULL);
 }

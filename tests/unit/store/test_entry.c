@@ -28,7 +28,7 @@ static struct mien_entry entry_of(enum mien_entry_kind kind)
         e.abandon = (struct mien_entry_abandon){2, 1, true};
         break;
     case MIEN_ENTRY_RESTORE:
-        e.restore = (struct mien_entry_restore){2, 9, {7}, 3, plan.mechanism};
+        e.restore = (struct mien_entry_restore){2, 9, {7}, 3, plan.mechanism, 4, {5}, {6}};
         break;
     default:
         break;

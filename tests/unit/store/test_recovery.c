@@ -3,12 +3,15 @@
  * and opened again. */
 #include "tests/unit/store/fixture.h"
 
+#include "common/base/text.h"
 #include "server/store/store_internal.h"
 #include "server/store/verify.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+
+static const struct mien_store_loss no_more = {0};
 
 struct at {
     char dir[64];
@@ -40,6 +43,15 @@ static int teardown(void **state)
     fixture_remove(at->copy);
     mien_free(at);
     return 0;
+}
+
+/* A round that is charged and waits for its model. */
+static struct mien_store_round reserved(struct mien_store *store)
+{
+    struct mien_store_round round = fixture_collect(store, 3);
+
+    assert_int_equal(fixture_reserve(store, round), MIEN_OK);
+    return round;
 }
 
 /* What a restart finds now. */
@@ -159,7 +171,7 @@ static void a_rolled_back_ledger_is_refused_until_the_loss_is_charged(void **sta
     char path[128];
     struct mien_store *store = NULL;
     struct mien_err err = {0};
-    uint64_t charged = 0;
+    struct mien_store_restored restored;
     struct mien_dp_event *events = NULL;
     size_t n = 0;
     struct mien_buf anchor = {0};
@@ -177,19 +189,148 @@ static void a_rolled_back_ledger_is_refused_until_the_loss_is_charged(void **sta
 
     assert_int_equal(mien_store_open(at->copy, fixture_seed, &store, &err), MIEN_ECORRUPT);
     assert_non_null(strstr(err.text, "rolled back"));
-    assert_int_equal(mien_store_restore(at->copy, fixture_seed, &charged, NULL), MIEN_OK);
-    assert_true(charged >= 2); /* two were really made */
+    assert_int_equal(mien_store_restore(at->copy, fixture_seed, &no_more, &restored, NULL),
+                     MIEN_OK);
+    assert_int_equal(restored.n_charged, 3); /* two were made, and one may have been reserved */
+    assert_int_equal(restored.version, 1);
     store = fixture_open(at->copy);
     assert_true(mien_store_mark(store).epoch > lost_epoch);
     assert_int_equal(mien_store_events(store, &events, &n), MIEN_OK);
     assert_int_equal(n, 2);
-    assert_int_equal(events[1].count, charged);
+    assert_int_equal(events[1].count, 3);
     assert_true(mien_store_next_round(store).round > 3); /* numbers that devices have seen */
     mien_free(events);
     (void)fixture_start(store);
     fixture_round(store);
     mien_store_close(store);
-    assert_int_equal(mien_store_restore(at->copy, fixture_seed, &charged, NULL), MIEN_ESTATE);
+    assert_int_equal(mien_store_restore(at->copy, fixture_seed, &no_more, &restored, NULL),
+                     MIEN_ESTATE);
+}
+
+static void a_loss_that_only_the_operator_knows_of_is_charged_too(void **state)
+{
+    struct at *at = *state;
+    const struct mien_store_loss loss = {.n_releases = 7, .epoch = 40};
+    struct mien_store_restored restored;
+    struct mien_dp_event *events = NULL;
+    size_t n = 0;
+
+    /* Everything was put back together: ledger and anchor agree, devices have seen epoch 40. */
+    fixture_round(at->store);
+    mien_store_close(at->store);
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &loss, &restored, NULL), MIEN_OK);
+    assert_int_equal(restored.n_charged, 7);
+    at->store = fixture_open(at->dir);
+    assert_int_equal(mien_store_mark(at->store).epoch, 41);
+    assert_int_equal(mien_store_next_round(at->store).round, 9);
+    assert_int_equal(mien_store_events(at->store, &events, &n), MIEN_OK);
+    assert_int_equal(events[1].sampling, MIEN_SAMPLING_NONE);
+    assert_int_equal(events[1].count, 7);
+    mien_free(events);
+}
+
+static void an_anchor_that_was_put_back_is_refused(void **state)
+{
+    struct at *at = *state;
+    char path[128];
+    struct mien_buf anchor = {0};
+    struct mien_store *store = NULL;
+    struct mien_err err = {0};
+    struct mien_store_restored restored;
+
+    (void)snprintf(path, sizeof(path), "%s/anchor", at->dir);
+    assert_int_equal(mien_file_read(path, 4096, &anchor, NULL), MIEN_OK);
+    fixture_round(at->store);
+    mien_store_close(at->store);
+    at->store = NULL;
+    assert_int_equal(mien_file_replace(path, mien_buf_span(&anchor), 0600, NULL), MIEN_OK);
+    mien_buf_fini(&anchor);
+    assert_int_equal(mien_store_open(at->dir, fixture_seed, &store, &err), MIEN_ECORRUPT);
+    assert_non_null(strstr(err.text, "the anchor was rolled back"));
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &no_more, &restored, NULL), MIEN_OK);
+    assert_int_equal(restored.n_charged, 9); /* of ten planned, one is on the ledger */
+    at->store = fixture_open(at->dir);
+}
+
+static void remove_model(const struct at *at, uint64_t version)
+{
+    char path[256];
+    char hex[65];
+    struct mien_store *store = fixture_open(at->dir);
+    struct mien_store_model model;
+
+    assert_int_equal(mien_store_model(store, version, &model, NULL), MIEN_OK);
+    mien_store_close(store);
+    mien_hex(model.file_digest, 32, hex);
+    (void)snprintf(path, sizeof(path), "%s/models/%s.safetensors", at->dir, hex);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void models_that_were_put_back_are_refused_until_the_loss_is_accepted(void **state)
+{
+    struct at *at = *state;
+    struct mien_store_recovery recovery;
+    struct mien_store_restored restored;
+    struct mien_err err = {0};
+    struct mien_buf optimiser = {0};
+    char path[128];
+
+    for (int i = 0; i < 3; i++)
+        fixture_round(at->store);
+    mien_store_close(at->store);
+    remove_model(at, 2);
+    remove_model(at, 3);
+    at->store = fixture_open(at->dir);
+    assert_int_equal(mien_store_start(at->store, &recovery, &err), MIEN_ECORRUPT);
+    assert_non_null(strstr(err.text, "model version 3 is missing"));
+    mien_store_close(at->store);
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &no_more, &restored, NULL), MIEN_OK);
+    assert_int_equal(restored.version, 1);
+    assert_int_equal(restored.n_charged, 0); /* what the models cost is on the ledger */
+
+    /* The numbers of the lost versions name their bytes for ever. */
+    at->store = fixture_open(at->dir);
+    (void)fixture_start(at->store);
+    assert_int_equal(mien_store_latest(at->store).version, 1);
+    assert_int_equal(mien_store_server_state(at->store, &optimiser, NULL), MIEN_OK);
+    assert_int_equal(optimiser.len, 0);
+    assert_int_equal(fixture_release(at->store, reserved(at->store)), 4);
+    mien_store_close(at->store);
+    at->store = NULL;
+    struct mien_verify verify;
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", at->dir);
+    assert_int_equal(mien_verify_state(at->dir, path, NULL, &verify, NULL), MIEN_OK);
+    for (size_t i = 0; i < verify.n_problems; i++) {
+        /* The fixture's models are no safetensors; what is gone is no problem any more. */
+        assert_null(strstr(verify.problems[i], "version 2"));
+        assert_null(strstr(verify.problems[i], "version 3"));
+    }
+    mien_verify_fini(&verify);
+    at->store = fixture_open(at->dir);
+}
+
+static void a_lost_run_cannot_be_charged_for(void **state)
+{
+    struct at *at = *state;
+    struct mien_anchor anchor;
+    struct mien_store_restored restored;
+    struct mien_err err = {0};
+
+    mien_store_close(at->store);
+    assert_int_equal(mien_anchor_read(at->dir, &anchor, NULL), MIEN_OK);
+    assert_int_equal(anchor.run, 1);
+    anchor.run = 2;
+    anchor.mark.seq += 20;
+    assert_int_equal(mien_anchor_write(at->dir, &anchor, NULL), MIEN_OK);
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &no_more, &restored, &err),
+                     MIEN_EPOLICY);
+    assert_non_null(strstr(err.text, "run 2"));
+    anchor.run = 1;
+    anchor.n_charged = 3;
+    assert_int_equal(mien_anchor_write(at->dir, &anchor, NULL), MIEN_OK);
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &no_more, &restored, NULL), MIEN_OK);
+    assert_int_equal(restored.n_charged, 4);
+    at->store = fixture_open(at->dir);
 }
 
 static void a_missing_or_damaged_anchor_is_refused(void **state)
@@ -197,7 +338,7 @@ static void a_missing_or_damaged_anchor_is_refused(void **state)
     struct at *at = *state;
     char path[128];
     struct mien_store *store = NULL;
-    uint64_t charged = 0;
+    struct mien_store_restored restored;
 
     mien_store_close(at->store);
     (void)snprintf(path, sizeof(path), "%s/anchor", at->dir);
@@ -207,8 +348,8 @@ static void a_missing_or_damaged_anchor_is_refused(void **state)
     assert_int_equal(mien_store_open(at->dir, fixture_seed, &store, NULL), MIEN_ECORRUPT);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mien_store_open(at->dir, fixture_seed, &store, NULL), MIEN_ECORRUPT);
-    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &charged, NULL), MIEN_OK);
-    assert_int_equal(charged, 10); /* nothing is known: all that was planned */
+    assert_int_equal(mien_store_restore(at->dir, fixture_seed, &no_more, &restored, NULL), MIEN_OK);
+    assert_int_equal(restored.n_charged, 10); /* nothing is known: all that was planned */
     at->store = fixture_open(at->dir);
 }
 
@@ -305,6 +446,10 @@ int main(void)
         TEST(a_crash_at_each_step_abandons_or_keeps_the_charge),
         TEST(nothing_acknowledged_is_lost_to_sigkill),
         TEST(a_rolled_back_ledger_is_refused_until_the_loss_is_charged),
+        TEST(a_loss_that_only_the_operator_knows_of_is_charged_too),
+        TEST(an_anchor_that_was_put_back_is_refused),
+        TEST(models_that_were_put_back_are_refused_until_the_loss_is_accepted),
+        TEST(a_lost_run_cannot_be_charged_for),
         TEST(a_missing_or_damaged_anchor_is_refused),
         TEST(a_crash_between_ledger_and_anchor_is_no_rollback),
         TEST(ledgers_of_other_formats_are_refused_with_a_sentence),

@@ -181,6 +181,46 @@ static void a_charge_over_the_cap_is_refused_and_leaves_no_trace(void **state)
     assert_int_equal(mien_store_abandon(store, round, "cap", NULL), MIEN_OK);
 }
 
+static double epsilon_of(const struct mien_store *store, double noise, uint64_t n)
+{
+    struct mien_dp_event event = mien_mechanism_event(&mien_store_plan(store)->mechanism, n);
+    struct mien_dp_cost cost;
+
+    event.noise = noise;
+    assert_int_equal(mien_dp_account(&event, 1, mien_store_plan(store)->delta, &cost, NULL),
+                     MIEN_OK);
+    return cost.epsilon;
+}
+
+static void a_refusal_says_what_would_fit(void **state)
+{
+    struct mien_store *store = ((struct at *)*state)->store;
+    struct mien_entry_plan plan = fixture_plan();
+    struct mien_budget_answer answer;
+    struct mien_rng rng = mien_rng_system();
+    struct mien_err err = {0};
+    const struct mien_store_charge unsampled = {MIEN_SAMPLING_NONE};
+    const double noise = mien_mechanism_event(&plan.mechanism, 1).noise;
+
+    /* Under a cap of three sampled releases, one made: two more fit, one that is not sampled does
+     * not. */
+    plan.epsilon_cap = epsilon_of(store, noise, 3);
+    assert_true(plan.epsilon_cap < epsilon_of(store, noise, 4));
+    assert_int_equal(mien_store_set_plan(store, &plan, NULL), MIEN_OK);
+    fixture_round(store);
+    struct mien_store_round round = fixture_collect(store, 2);
+    assert_int_equal(mien_store_reserve(store, round, &unsampled, &rng, &answer, &err),
+                     MIEN_EPOLICY);
+    assert_non_null(strstr(err.text, ": 2 more (poisson) fit"));
+    assert_int_equal(mien_status_exit(MIEN_EPOLICY), 3);
+    const char *multiplier = strstr(err.text, "noise multiplier of ");
+    assert_non_null(multiplier);
+    const double enough = strtod(multiplier + strlen("noise multiplier of "), NULL);
+    assert_true(enough > noise);
+    assert_true(epsilon_of(store, enough * (1.0 + 1e-5), plan.rounds) <= plan.epsilon_cap);
+    assert_true(epsilon_of(store, enough * (1.0 - 1e-3), plan.rounds) > plan.epsilon_cap);
+}
+
 static void what_decides_privacy_is_fixed_for_a_run(void **state)
 {
     struct mien_store *store = ((struct at *)*state)->store;
@@ -274,6 +314,7 @@ int main(void)
         TEST(a_refused_batch_leaves_no_row),
         TEST(an_uncharged_round_may_be_tried_again_a_charged_one_not),
         TEST(a_charge_over_the_cap_is_refused_and_leaves_no_trace),
+        TEST(a_refusal_says_what_would_fit),
         TEST(what_decides_privacy_is_fixed_for_a_run),
         TEST(a_round_may_be_charged_unsampled),
         TEST(counts_of_a_round_are_kept),
