@@ -8,6 +8,7 @@ static const char *const sampling_names[] = {
     [MIEN_SAMPLING_NONE] = "none",
     [MIEN_SAMPLING_POISSON] = "poisson",
     [MIEN_SAMPLING_FIXED] = "fixed",
+    [MIEN_SAMPLING_POISSON_CAPPED] = "poisson-capped",
 };
 
 /* Orders tried. The best order moves with sqrt(log(1/delta)) z / sqrt(T); the grid matters little
@@ -43,7 +44,8 @@ enum mien_status mien_sampling_parse(const char *name, enum mien_sampling *out,
             return MIEN_OK;
         }
     }
-    return mien_err_set(err, MIEN_EPARSE, "no sampling mode \"%s\": poisson, fixed or none", name);
+    return mien_err_set(err, MIEN_EPARSE,
+                        "no sampling mode \"%s\": poisson, poisson-capped, fixed or none", name);
 }
 
 static enum mien_status check_event(const struct mien_dp_event *event, struct mien_err *err)
@@ -58,6 +60,12 @@ static enum mien_status check_event(const struct mien_dp_event *event, struct mi
     if (!(event->noise >= 0.0) || !isfinite(event->noise))
         return mien_err_set(err, MIEN_EINVAL, "noise multiplier %g is not a finite number >= 0",
                             event->noise);
+    if (!(event->apart >= 0.0) || event->apart > 1.0)
+        return mien_err_set(err, MIEN_EINVAL, "probability %g of another release is not in [0, 1]",
+                            event->apart);
+    if (event->sampling == MIEN_SAMPLING_POISSON_CAPPED && event->apart == 0.0)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "poisson-capped: how likely the cap is reached was not given");
     return MIEN_OK;
 }
 
@@ -114,10 +122,43 @@ static double unsampled_epsilon(const struct mien_dp_event *events, size_t n_eve
     return mien_dp_gaussian_epsilon(sqrt(mu_squared), delta);
 }
 
+/* The reader's figures when accountants may use `delta`. */
+static void account_reader(const struct mien_dp_event *events, size_t n_events, double delta,
+                           struct mien_dp_cost *cost)
+{
+    cost->rdp = rdp_epsilon(events, n_events, delta);
+    /* Sampling never costs more than taking part always. */
+    cost->epsilon = fmin(cost->rdp, unsampled_epsilon(events, n_events, delta));
+}
+
+/* As above, when `apart` of the releases may be others: a pair of worlds that is (epsilon, delta_0)
+ * apart but for events of probability `apart` on either side is (epsilon, delta_0 + apart
+ * (1 + e^epsilon)). Epsilon stands on both sides, so it is raised until it holds. */
+static void account_apart(const struct mien_dp_event *events, size_t n_events, double delta,
+                          double apart, struct mien_dp_cost *cost)
+{
+    double assumed;
+
+    account_reader(events, n_events, delta, cost);
+    do {
+        assumed = cost->epsilon * (1.0 + 1e-6);
+        const double left = delta - apart * (1.0 + exp(assumed));
+
+        if (!(left > 0.0)) {
+            cost->epsilon = INFINITY;
+            cost->rdp = INFINITY;
+            return;
+        }
+        account_reader(events, n_events, left, cost);
+    } while (cost->epsilon > assumed);
+    cost->epsilon = assumed;
+}
+
 enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_events, double delta,
                                  struct mien_dp_cost *out, struct mien_err *err)
 {
     bool sampled = false;
+    double apart = 0.0;
 
     if (!(delta > 0.0) || !(delta < 1.0))
         return mien_err_set(err, MIEN_EINVAL, "delta %g is not in (0, 1)", delta);
@@ -127,14 +168,20 @@ enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_ev
         if (status != MIEN_OK)
             return status;
         sampled = sampled || (events[j].count > 0 && events[j].rate < 1.0);
+        if (events[j].sampling != MIEN_SAMPLING_NONE)
+            apart += (double)events[j].count * events[j].apart;
     }
     struct mien_dp_cost cost = {
-        .rdp = rdp_epsilon(events, n_events, delta),
         .gaussian = MIEN_DP_NOT_VALID,
+        /* Who knows who took part learns nothing from coins. */
         .epsilon_witness = unsampled_epsilon(events, n_events, delta),
     };
-    /* Sampling never costs more than taking part always. */
-    cost.epsilon = fmin(cost.rdp, cost.epsilon_witness);
+    if (apart > 0.0)
+        account_apart(events, n_events, delta, apart, &cost);
+    else
+        account_reader(events, n_events, delta, &cost);
+    /* The reader sees no more than the witness. */
+    cost.epsilon = fmin(cost.epsilon, cost.epsilon_witness);
     if (!sampled)
         cost.gaussian = cost.epsilon_witness;
     *out = cost;

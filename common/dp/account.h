@@ -31,9 +31,10 @@ enum mien_sampling {
     MIEN_SAMPLING_NONE = 1,    /* everybody, or by a rule that is not random: q counts as 1 */
     MIEN_SAMPLING_POISSON = 2, /* an independent coin of probability q per unit */
     MIEN_SAMPLING_FIXED = 3,   /* a uniform subset of fixed size, a share q of all units */
+    MIEN_SAMPLING_POISSON_CAPPED = 4, /* coins; above a cap, drawn units are left out at random */
 };
 
-/* "none", "poisson", "fixed", or NULL. Static storage. */
+/* "none", "poisson", "fixed", "poisson-capped", or NULL. Static storage. */
 const char *mien_sampling_name(enum mien_sampling sampling);
 
 /* The mode of a name.  errors  MIEN_EPARSE  no such name (the sentence lists them) */
@@ -46,6 +47,11 @@ struct mien_dp_event {
     double rate;    /* q in (0, 1]; 1 for MIEN_SAMPLING_NONE */
     double noise;   /* z = sigma / B, at least 0; 0 costs infinity */
     uint64_t count; /* releases */
+
+    /* Probability, a release, that it is not one of an ideal sample: a coin decided whether
+     * anything was released at all, or a cap was reached (sampling.h). Delta pays
+     * count apart (1 + e^epsilon) for it, so that the rest is all that accountants may use. */
+    double apart;
 };
 
 /* A figure that no accountant of this set gave. */

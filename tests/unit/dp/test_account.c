@@ -134,8 +134,8 @@ static void poisson_rounds_cost_what_the_reference_says(void **state)
 static void a_fixed_size_sample_costs_a_poisson_pair_of_twice_the_distance(void **state)
 {
     (void)state;
-    const struct mien_dp_event fixed = {MIEN_SAMPLING_FIXED, 0.01, 2.0, 1000};
-    const struct mien_dp_event poisson = {MIEN_SAMPLING_POISSON, 0.01, 1.0, 1000};
+    const struct mien_dp_event fixed = {MIEN_SAMPLING_FIXED, 0.01, 2.0, 1000, 0};
+    const struct mien_dp_event poisson = {MIEN_SAMPLING_POISSON, 0.01, 1.0, 1000, 0};
     struct mien_dp_cost a;
     struct mien_dp_cost b;
 
@@ -149,7 +149,7 @@ static void a_fixed_size_sample_costs_a_poisson_pair_of_twice_the_distance(void 
 static void events_compose_and_order_does_not_matter(void **state)
 {
     (void)state;
-    const struct mien_dp_event whole = {MIEN_SAMPLING_POISSON, 0.01, 1.0, 1000};
+    const struct mien_dp_event whole = {MIEN_SAMPLING_POISSON, 0.01, 1.0, 1000, 0};
     struct mien_dp_event parts[2] = {whole, whole};
     struct mien_dp_cost one;
     struct mien_dp_cost two;
@@ -166,7 +166,7 @@ static void events_compose_and_order_does_not_matter(void **state)
 static void no_noise_costs_infinity(void **state)
 {
     (void)state;
-    const struct mien_dp_event event = {MIEN_SAMPLING_POISSON, 0.01, 0.0, 1};
+    const struct mien_dp_event event = {MIEN_SAMPLING_POISSON, 0.01, 0.0, 1, 0};
     struct mien_dp_cost cost;
 
     assert_int_equal(mien_dp_account(&event, 1, 1e-5, &cost, NULL), MIEN_OK);
@@ -182,14 +182,14 @@ static void bad_events_are_refused_by_name(void **state)
         double delta;
         const char *culprit;
     } bad[] = {
-        {{0, 0.01, 1.0, 1}, 1e-5, "sampling mode"},
-        {{MIEN_SAMPLING_POISSON, 0.0, 1.0, 1}, 1e-5, "rate"},
-        {{MIEN_SAMPLING_POISSON, 1.5, 1.0, 1}, 1e-5, "rate"},
-        {{MIEN_SAMPLING_NONE, 0.5, 1.0, 1}, 1e-5, "rate"},
-        {{MIEN_SAMPLING_POISSON, 0.5, -1.0, 1}, 1e-5, "noise"},
-        {{MIEN_SAMPLING_POISSON, 0.5, NAN, 1}, 1e-5, "noise"},
-        {{MIEN_SAMPLING_POISSON, 0.5, 1.0, 1}, 0.0, "delta"},
-        {{MIEN_SAMPLING_POISSON, 0.5, 1.0, 1}, 1.0, "delta"},
+        {{0, 0.01, 1.0, 1, 0}, 1e-5, "sampling mode"},
+        {{MIEN_SAMPLING_POISSON, 0.0, 1.0, 1, 0}, 1e-5, "rate"},
+        {{MIEN_SAMPLING_POISSON, 1.5, 1.0, 1, 0}, 1e-5, "rate"},
+        {{MIEN_SAMPLING_NONE, 0.5, 1.0, 1, 0}, 1e-5, "rate"},
+        {{MIEN_SAMPLING_POISSON, 0.5, -1.0, 1, 0}, 1e-5, "noise"},
+        {{MIEN_SAMPLING_POISSON, 0.5, NAN, 1, 0}, 1e-5, "noise"},
+        {{MIEN_SAMPLING_POISSON, 0.5, 1.0, 1, 0}, 0.0, "delta"},
+        {{MIEN_SAMPLING_POISSON, 0.5, 1.0, 1, 0}, 1.0, "delta"},
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -204,7 +204,7 @@ static void bad_events_are_refused_by_name(void **state)
 static void a_solved_noise_is_enough_and_barely(void **state)
 {
     (void)state;
-    const struct mien_dp_event event = {MIEN_SAMPLING_POISSON, 0.01, 0.0, 1000};
+    const struct mien_dp_event event = {MIEN_SAMPLING_POISSON, 0.01, 0.0, 1000, 0};
     struct mien_dp_event tried = event;
     struct mien_dp_cost cost;
     double z = 0;
