@@ -89,6 +89,16 @@ static const struct key keys[] = {
      NUMBER,
      AT(rate),
      {0}},
+    {{"round.population", "units",
+      "units that a round draws from: at least, with fixed; at most, with poisson-capped"},
+     COUNT,
+     AT(population),
+     {0}},
+    {{"round.cap", "units",
+      "units of a round at most, the rest left out at random; with poisson-capped only"},
+     COUNT,
+     AT(cap),
+     {0}},
     {{"round.cohort", "units", "planned units of a round: the fixed denominator of the average"},
      COUNT,
      AT(cohort),
@@ -142,10 +152,12 @@ static const struct key keys[] = {
      NUMBER,
      AT(epsilon_cap),
      {0}},
-    {{"privacy.sampling", "name", "none: everybody takes part; poisson: a coin per unit"},
+    {{"privacy.sampling", "name",
+      "none: everybody takes part; poisson: a coin per unit; fixed: round.cohort of at least "
+      "round.population; poisson-capped: coins, at most round.cap"},
      NAME,
      AT(sampling),
-     {"none", "poisson"}},
+     {"none", "poisson", "fixed", "poisson-capped"}},
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))

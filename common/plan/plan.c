@@ -2,6 +2,7 @@
 #include "common/plan/plan.h"
 
 #include "common/base/text.h"
+#include "common/plan/sampling.h"
 
 #include <math.h>
 #include <string.h>
@@ -283,12 +284,7 @@ static enum mien_status check_privacy(const struct mien_plan *plan, struct mien_
         return mien_err_set(err, MIEN_ELIMIT, "privacy.delta: expected above 0, at most 0.1");
     if (!in(plan->epsilon_cap, 0.0, 1e300))
         return mien_err_set(err, MIEN_ELIMIT, "privacy.epsilon_cap: expected 0 or more");
-    if (plan->sampling != MIEN_PLAN_UNSAMPLED && plan->sampling != MIEN_PLAN_POISSON)
-        return mien_err_set(err, MIEN_EINVAL, "privacy.sampling: expected poisson or none");
-    if (plan->sampling == MIEN_PLAN_UNSAMPLED && plan->rate < 1.0)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "privacy.sampling = none draws everybody: round.rate must be 1");
-    return MIEN_OK;
+    return mien_plan_check_sampling(plan, err);
 }
 
 enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_err *err)

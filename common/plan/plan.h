@@ -47,7 +47,12 @@ enum mien_optimiser { MIEN_OPTIMISER_SGD = 1, MIEN_OPTIMISER_ADAM = 2 };
 enum mien_plan_class { MIEN_PLAN_SEMI_MALICIOUS = 1, MIEN_PLAN_CURIOUS = 2 };
 
 /* How units are drawn; the numbers are those of enum mien_sampling in common/dp. */
-enum mien_plan_sampling { MIEN_PLAN_UNSAMPLED = 1, MIEN_PLAN_POISSON = 2 };
+enum mien_plan_sampling {
+    MIEN_PLAN_UNSAMPLED = 1,
+    MIEN_PLAN_POISSON = 2,
+    MIEN_PLAN_FIXED = 3,
+    MIEN_PLAN_POISSON_CAPPED = 4,
+};
 
 enum mien_layer_kind {
     MIEN_LAYER_DENSE = 1,           /* channels = units out; bias */
@@ -120,7 +125,10 @@ struct mien_plan {
 
     /* Rounds and secure sum. */
     double rate;          /* q: probability that a unit is drawn; 1 draws everybody */
+    uint32_t population;  /* units that a round draws from: at least, for fixed samples; at most,
+                           * for capped ones (more are left out before any coin); else 0 or a note */
     uint32_t cohort;      /* planned units of a round: the fixed denominator */
+    uint32_t cap;         /* units of a round at most (poisson-capped), else 0 */
     uint32_t min_reports; /* fewer survivors: the round is abandoned */
     uint32_t deadline_s;  /* for training, from the assignment */
     uint32_t rounds;      /* planned releases of the run */

@@ -42,7 +42,9 @@
     X(clip)                                                                                        \
     X(noise_multiplier)                                                                            \
     X(delta)                                                                                       \
-    X(epsilon_cap)
+    X(epsilon_cap)                                                                                 \
+    X(population)                                                                                  \
+    X(cap)
 
 #define LAYER_FIELDS(X)                                                                            \
     X(channels)                                                                                    \

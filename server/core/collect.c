@@ -1,45 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From held check-ins to a round: the opening rule, coins, assignments, transfers, READY. */
-#include "common/base/bytes.h"
+/* From held check-ins to a round: opening, assignments, transfers, READY. */
 #include "common/base/digest.h"
+#include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/plan/sampling.h"
 #include "server/core/internal.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 /* Payload of one CHUNK: the frame with its header stays under 64 KiB. */
 #define CHUNK_BYTES 60000
-
-/* The coin of a unit: PRF(K_round, unit) < q, the PRF being HKDF-SHA256. */
-static bool is_drawn(const struct mien_coordinator *c, const uint8_t unit[32])
-{
-    static const uint8_t label[] = "mien coin v1";
-    uint8_t bytes[8];
-
-    if (c->config.plan.rate >= 1.0)
-        return true;
-    if (mien_hkdf((struct mien_span){c->coin_key, sizeof(c->coin_key)},
-                  (struct mien_span){label, sizeof(label) - 1}, (struct mien_span){unit, 32}, bytes,
-                  sizeof(bytes)) != MIEN_OK)
-        return false;
-    /* 53 bits as a number in [0, 1): q is a double itself. */
-    return (double)(mien_load_be64(bytes) >> 11) * 0x1p-53 < c->config.plan.rate;
-}
-
-/* Another device of this unit is in the round. */
-static bool unit_is_in(const struct mien_coordinator *c, uint32_t peer)
-{
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        if (i != peer && p->used && p->part != MIEN_PART_NONE &&
-            memcmp(p->identity.unit_digest, c->peers[peer].identity.unit_digest, 32) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
 {
@@ -63,8 +34,25 @@ static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
         return;
     c->peers[peer].waiting = false;
     c->peers[peer].part = MIEN_PART_ASSIGNED;
-    c->counts.assigned++;
     mien_round_send(c, peer, &m);
+}
+
+/* Late, but with half of the time left. Sampled, the draw is over: only a device that was admitted
+ * and lost its connection comes back. */
+static bool may_join_late(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
+{
+    const uint64_t half_ms = (uint64_t)c->config.plan.deadline_s * 500;
+    const enum mien_admission admission = mien_round_admission(c, peer);
+
+    if (c->phase != MIEN_PHASE_COLLECT || now_ms + half_ms > c->deadline_ms || c->draining)
+        return false;
+    if (admission != MIEN_ADMITTED_NONE || mien_round_is_sampled(c))
+        return admission == MIEN_ADMITTED;
+    if (mien_round_admit(c, peer) != MIEN_OK)
+        return false;
+    c->counts.drawn++;
+    c->counts.assigned++;
+    return true;
 }
 
 void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
@@ -76,51 +64,17 @@ void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t p
         mien_round_drop_part(c, peer);
     p->waiting = true;
     p->waiting_since_ms = now_ms;
-    /* Late, but with half of the time left: the same coin decides. */
-    const uint64_t half_ms = (uint64_t)c->config.plan.deadline_s * 500;
-    if (c->phase == MIEN_PHASE_COLLECT && now_ms + half_ms <= c->deadline_ms && !c->draining &&
-        is_drawn(c, p->identity.unit_digest) && !unit_is_in(c, peer)) {
-        c->counts.drawn++;
+    if (may_join_late(c, now_ms, peer))
         assign(c, now_ms, peer);
-    }
-}
-
-/* Units whose check-ins are held: N_t of the opening rule, counted before any coin. */
-static uint32_t count_units(const struct mien_coordinator *c)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        bool first = c->peers[i].used && c->peers[i].waiting;
-
-        /* Only units with several devices meet themselves; they are few. */
-        for (uint32_t j = 0; j < i && first && c->n_peers <= 256; j++)
-            first = !(c->peers[j].used && c->peers[j].waiting &&
-                      memcmp(c->peers[j].identity.unit_digest, c->peers[i].identity.unit_digest,
-                             32) == 0);
-        n += first;
-    }
-    return n;
-}
-
-/* q N_t (1 - drop-out) - 6 sqrt(q N_t) >= min_reports: with that many, a cohort below min_reports
- * is a six-sigma event, so that opening says nothing about anybody's coin. Unsampled there is no
- * coin and no deviation. */
-static bool enough_units(const struct mien_coordinator *c, uint32_t n_units)
-{
-    const struct mien_plan *plan = &c->config.plan;
-    const double drawn = plan->rate * (double)n_units;
-    const double spread = plan->rate < 1.0 ? 6.0 * sqrt(drawn) : 0.0;
-
-    return drawn * (1.0 - plan->drop_out) - spread >= (double)plan->min_reports;
 }
 
 void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms)
 {
-    const uint32_t n_units = count_units(c);
-    const double expected = c->config.plan.rate * (double)n_units;
+    /* Counted before any coin, so that opening says nothing about one. */
+    const uint32_t n_units = mien_round_count_units(c);
+    const double expected = mien_plan_rate(&c->config.plan) * (double)n_units;
 
-    if (!enough_units(c, n_units)) {
+    if (n_units < c->min_units) {
         c->enough_ms = 0;
         return;
     }
@@ -150,16 +104,20 @@ void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms)
 
 void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms)
 {
+    uint32_t *list = NULL;
+    uint32_t n = 0;
+
     c->phase = MIEN_PHASE_COLLECT;
     c->deadline_ms = now_ms + (uint64_t)c->config.plan.deadline_s * 1000;
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        if (!p->used || !p->waiting || unit_is_in(c, i) || !is_drawn(c, p->identity.unit_digest))
-            continue;
-        c->counts.drawn++;
-        assign(c, now_ms, i);
+    enum mien_status status = mien_round_draw(c, &list, &n);
+    if (status != MIEN_OK) {
+        mien_round_abandon(c, "units could not be drawn: %s", mien_status_text(status));
+        return;
     }
+    c->counts.assigned = n;
+    for (uint32_t i = 0; i < n; i++)
+        assign(c, now_ms, list[i]);
+    mien_free(list);
     mien_round_log(c, MIEN_INFO, "round.open round=%" PRIu64 " attempt=%u n_drawn=%u",
                    c->round.round, c->round.attempt, c->counts.drawn);
 }
@@ -236,8 +194,7 @@ void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms)
     }
     /* Sampled, nobody's inclusion may depend on when others are done or gone: only when every
      * device that was assigned is ready does ending early change nothing. */
-    const bool sampled = c->config.plan.rate < 1.0;
-    const bool all_in = n_training == 0 && (!sampled || n_ready == c->counts.assigned);
+    const bool all_in = n_training == 0 && (!mien_round_is_sampled(c) || n_ready == c->n_admitted);
     if (now_ms < c->deadline_ms && !(all_in && c->counts.assigned > 0))
         return;
     for (uint32_t i = 0; i < c->n_peers; i++) {

@@ -68,6 +68,7 @@ enum mien_status mien_coordinator_new(const struct mien_coordinator_config *conf
         return MIEN_ENOMEM;
     c->config = *config;
     c->version = config->version;
+    c->min_units = mien_round_min_units(&c->config.plan);
     enum mien_status status = set_up(c, err);
     if (status != MIEN_OK) {
         mien_coordinator_free(c);
@@ -177,11 +178,13 @@ enum mien_status mien_coordinator_connect(struct mien_coordinator *c, uint64_t n
             memcmp(c->peers[i].identity.device_id, identity->device_id, 16) == 0)
             c->config.host.close(c->config.host.self, i);
     }
+    const bool shared = mien_round_share_unit(c, identity->unit_digest);
     struct mien_peer *p = find_free_peer(c);
     if (p == NULL)
         return MIEN_ENOMEM;
     memset(p, 0, sizeof(*p));
     p->used = true;
+    p->shared = shared;
     p->identity = *identity;
     p->waiting_since_ms = now_ms;
     *peer = (uint32_t)(p - c->peers);
@@ -217,7 +220,7 @@ void mien_round_end_round(struct mien_coordinator *c)
     mien_round_free_groups(c);
     if (c->total != NULL)
         mien_wipe(c->total, c->params.dim * sizeof(*c->total));
-    mien_wipe(c->coin_key, sizeof(c->coin_key));
+    mien_round_forget_draw(c);
     c->enough_ms = 0;
 }
 

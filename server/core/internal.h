@@ -22,6 +22,7 @@ enum mien_part {
 struct mien_peer {
     bool used;
     bool greeted; /* HELLO has come */
+    bool shared;  /* another device of its unit is connected, or was */
     bool waiting; /* its check-in is held */
     uint64_t waiting_since_ms;
     struct mien_peer_identity identity;
@@ -39,6 +40,12 @@ struct mien_peer {
     uint8_t *upload; /* [packed bytes] from the slot on until it is in the sum */
     uint64_t n_upload;
     bool uploaded; /* complete, waits for its row */
+};
+
+/* The one device of a unit that was let into the round. */
+struct mien_admitted {
+    uint8_t unit[32];
+    uint8_t device[16];
 };
 
 struct mien_group {
@@ -119,11 +126,14 @@ struct mien_coordinator {
     enum mien_coordinator_phase phase;
     struct mien_ledger_round round;
     uint64_t started_ms;
-    uint64_t deadline_ms;  /* of the phase */
-    uint64_t enough_ms;    /* since when enough are waiting; 0: not */
-    uint64_t next_open_ms; /* not before */
-    uint64_t answered_ms;  /* when held check-ins were last looked at */
-    uint8_t coin_key[32];  /* secret, erased when the round ends */
+    uint64_t deadline_ms;           /* of the phase */
+    uint64_t enough_ms;             /* since when enough are waiting; 0: not */
+    uint64_t next_open_ms;          /* not before */
+    uint64_t answered_ms;           /* when held check-ins were last looked at */
+    uint64_t min_units;             /* fewest with which a round may open */
+    uint8_t coin_key[32];           /* secret, erased when all coins have fallen */
+    struct mien_admitted *admitted; /* [n_admitted] units drawn for the round */
+    uint32_t n_admitted;
     struct mien_group *groups;
     uint32_t n_groups;
     struct mien_job job;
@@ -157,6 +167,23 @@ void mien_round_end_round(struct mien_coordinator *c);
 /* The device leaves the round. */
 void mien_round_drop_part(struct mien_coordinator *c, uint32_t peer);
 uint64_t mien_round_packed_bytes(const struct mien_coordinator *c);
+
+/* draw.c */
+bool mien_round_is_sampled(const struct mien_coordinator *c);
+uint64_t mien_round_min_units(const struct mien_plan *plan);
+/* Whether devices of the unit are connected; they know from here on that there are more. */
+bool mien_round_share_unit(struct mien_coordinator *c, const uint8_t unit[32]);
+/* Units whose check-ins are held: N_t of the opening rule. */
+uint32_t mien_round_count_units(const struct mien_coordinator *c);
+/* Draws among them and admits who was drawn; *list, given, is their peers. Erases the coins' key.
+ * errors  MIEN_ENOMEM, MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_round_draw(struct mien_coordinator *c, uint32_t **list,
+                                            uint32_t *n);
+enum mien_admission { MIEN_ADMITTED_NONE, MIEN_ADMITTED, MIEN_ADMITTED_OTHER };
+/* Whether the peer's unit is in the round, by this device or by another one. */
+enum mien_admission mien_round_admission(const struct mien_coordinator *c, uint32_t peer);
+MIEN_CHECK enum mien_status mien_round_admit(struct mien_coordinator *c, uint32_t peer);
+void mien_round_forget_draw(struct mien_coordinator *c);
 
 /* collect.c */
 void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);

@@ -301,7 +301,7 @@ static enum mien_status make_core(struct mien_daemon *daemon, struct mien_err *e
         goto out;
     daemon->ledger.store = daemon->state->store;
     daemon->ledger.rng = mien_rng_system();
-    daemon->ledger.sampling = config->plan.rate < 1.0 ? MIEN_SAMPLING_POISSON : MIEN_SAMPLING_NONE;
+    daemon->ledger.sampling = (enum mien_sampling)config->plan.sampling;
     core->host = (struct mien_coordinator_host){.self = daemon,
                                                 .send = host_send,
                                                 .close = host_close,

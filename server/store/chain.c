@@ -309,10 +309,12 @@ static void charge(struct mien_chain *chain, enum mien_sampling sampling, uint64
 {
     struct mien_chain_run *run = &chain->run[chain->plan.run - 1]; /* a plan comes first */
 
-    if (sampling == run->mechanism.sampling)
+    if (sampling == run->mechanism.sampling) {
         run->n_sampled += n;
-    else
+        run->apart = fmax(run->apart, mien_mechanism_event(&run->mechanism, n).apart);
+    } else {
         run->n_unsampled += n;
+    }
 }
 
 static void apply_restore(struct mien_chain *chain, const struct mien_entry_restore *restore)

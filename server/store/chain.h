@@ -18,6 +18,7 @@ struct mien_chain_run {
     double delta;
     uint64_t n_sampled;   /* releases charged as the plan samples */
     uint64_t n_unsampled; /* releases charged with q = 1 */
+    double apart;         /* largest of the sampled ones: min_reports and drop_out may change */
 };
 
 /* A population that is asked more often is better served by a ledger of its own and new consent. */

@@ -10,8 +10,10 @@ size_t mien_chain_events(const struct mien_chain_run *run, struct mien_dp_event 
 
     unsampled.sampling = MIEN_SAMPLING_NONE;
     unsampled.rate = 1.0;
-    if (run->n_sampled > 0)
-        events[n++] = mien_mechanism_event(&run->mechanism, run->n_sampled);
+    if (run->n_sampled > 0) {
+        events[n] = mien_mechanism_event(&run->mechanism, run->n_sampled);
+        events[n++].apart = run->apart;
+    }
     if (run->n_unsampled > 0)
         events[n++] = mien_mechanism_event(&unsampled, run->n_unsampled);
     return n;

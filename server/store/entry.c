@@ -2,6 +2,7 @@
 #include "server/store/entry.h"
 
 #include "common/base/text.h"
+#include "common/dp/sampling.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,11 +30,21 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
     /* Each of the five roundings is to the nearest: two units in the last place cover them. */
     for (int i = 0; i < 2; i++)
         noise = nextafter(noise, 0.0);
+    const struct mien_dp_draw draw = {
+        .sampling = mechanism->sampling,
+        .rate = mechanism->rate,
+        .population = mechanism->population,
+        .cohort = mechanism->cohort,
+        .cap = mechanism->cap,
+        .min_reports = mechanism->min_reports,
+        .drop_out = mechanism->drop_out,
+    };
     return (struct mien_dp_event){
         .sampling = mechanism->sampling,
         .rate = mechanism->rate,
         .noise = noise,
         .count = count,
+        .apart = mien_dp_draw_apart(&draw),
     };
 }
 
@@ -275,8 +286,12 @@ static const char *mechanism_problem(const struct mien_mechanism *m)
         return "a mechanism that this version of mien cannot account for";
     if (m->relation != MIEN_RELATION_ZERO_OUT || m->unit != MIEN_UNIT_TOKEN)
         return "a relation or unit that this version of mien does not know";
-    if (m->sampling != MIEN_SAMPLING_NONE && m->sampling != MIEN_SAMPLING_POISSON)
+    if (m->sampling < MIEN_SAMPLING_NONE || m->sampling > MIEN_SAMPLING_POISSON_CAPPED)
         return "a sampling that this version of mien cannot account for";
+    if (m->sampling == MIEN_SAMPLING_POISSON_CAPPED && (m->cap == 0 || m->population == 0))
+        return "capped sampling without a cap or a population";
+    if (m->sampling == MIEN_SAMPLING_FIXED && m->population < m->cohort)
+        return "a fixed sample larger than its population";
     if (!(m->rate > 0.0 && m->rate <= 1.0))
         return "rate not in (0, 1]";
     if (m->sampling == MIEN_SAMPLING_NONE && m->rate < 1.0)

@@ -62,8 +62,9 @@ struct mien_mechanism {
     uint64_t dim; /* coordinates of the vector */
 
     /* The plan of a cohort: what the rules of sampling are checked against. */
-    uint64_t population;  /* public lower bound of units that q stands on; 0: none is stated */
-    uint32_t cohort;      /* planned units of a round: the denominator */
+    uint64_t population; /* units that a round draws from: at least, for fixed samples; at most, for
+                          * capped ones; else a note */
+    uint32_t cohort;     /* planned units of a round: the denominator */
     uint32_t min_reports; /* fewer survivors: nothing is released */
     uint32_t cap;         /* units of a round at most, the rest left out at random; 0: no cap */
     double drop_out;      /* planned share of devices that leave */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/mechanism.h"
 
+#include "common/plan/sampling.h"
 #include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
 
@@ -15,7 +16,6 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
 {
     struct mien_secagg_params params;
     struct mien_entry_plan entry = {0};
-    bool sampled = plan->sampling == MIEN_PLAN_POISSON;
     double sigma;
     enum mien_status status = mien_secagg_params_of_plan(plan, &params, err);
 
@@ -34,13 +34,15 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
         .relation = MIEN_RELATION_ZERO_OUT,
         .unit = MIEN_UNIT_TOKEN,
         .noise_by = MIEN_NOISE_BY_COORDINATOR,
-        .sampling = sampled ? MIEN_SAMPLING_POISSON : MIEN_SAMPLING_NONE,
-        .rate = sampled ? plan->rate : 1.0,
+        .sampling = (enum mien_sampling)plan->sampling,
+        .rate = mien_plan_rate(plan),
         .bound = params.bound,
         .sigma2_num = (uint64_t)sigma * (uint64_t)sigma,
         .sigma2_den = 1,
         .dim = params.dim,
+        .population = plan->population,
         .cohort = plan->cohort,
+        .cap = plan->cap,
         .min_reports = plan->min_reports,
         .drop_out = plan->drop_out,
         .separation = 1,

@@ -78,10 +78,13 @@ static enum mien_status add_mechanism(struct mien_buf *out, const struct mien_me
         out,
         ",\n  \"mechanism\": \"rounded_gaussian\",\n  \"relation\": \"zero-out\""
         ",\n  \"unit\": \"enrolment token\",\n  \"sampling\": \"%s\",\n  \"cohort\": %" PRIu32
+        ",\n  \"population\": %" PRIu64 ",\n  \"cap\": %" PRIu32 ",\n  \"min_reports\": %" PRIu32
         ",\n  \"bound\": %" PRIu64 ",\n  \"sigma\": %" PRIu64 ",\n  \"dim\": %" PRIu64,
-        mien_sampling_name(m->sampling), m->cohort, m->bound, (uint64_t)sqrt((double)m->sigma2_num),
-        m->dim);
+        mien_sampling_name(m->sampling), m->cohort, m->population, m->cap, m->min_reports, m->bound,
+        (uint64_t)sqrt((double)m->sigma2_num), m->dim);
 
+    if (status == MIEN_OK)
+        status = add_real(out, "drop_out", m->drop_out);
     return status == MIEN_OK ? add_real(out, "rate", m->rate) : status;
 }
 

@@ -59,6 +59,10 @@ static enum mien_status account(const cJSON *json, struct mien_verify *out, stru
     m->sigma2_den = 1;
     m->dim = count(json, "dim");
     m->cohort = (uint32_t)count(json, "cohort");
+    m->population = count(json, "population");
+    m->cap = (uint32_t)count(json, "cap");
+    m->min_reports = (uint32_t)count(json, "min_reports");
+    m->drop_out = number(json, "drop_out");
     out->plan.delta = number(json, "delta");
     out->delta = out->plan.delta;
     out->n_sampled = count(json, "releases_sampled");

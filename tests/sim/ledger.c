@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/mem.h"
+#include "common/dp/sampling.h"
+#include "common/plan/sampling.h"
 #include "tests/sim/sim.h"
 
 #include <math.h>
@@ -18,12 +20,20 @@ void sim_ledger_fini(struct sim_ledger *ledger)
 
 static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n)
 {
-    const bool sampled = ledger->plan->rate < 1.0;
+    const struct mien_plan *plan = ledger->plan;
+    const struct mien_dp_draw draw = {.sampling = (enum mien_sampling)plan->sampling,
+                                      .rate = mien_plan_rate(plan),
+                                      .population = plan->population,
+                                      .cohort = plan->cohort,
+                                      .cap = plan->cap,
+                                      .min_reports = plan->min_reports,
+                                      .drop_out = plan->drop_out};
 
-    return (struct mien_dp_event){.sampling = sampled ? MIEN_SAMPLING_POISSON : MIEN_SAMPLING_NONE,
-                                  .rate = ledger->plan->rate,
-                                  .noise = ledger->plan->noise_multiplier,
-                                  .count = n};
+    return (struct mien_dp_event){.sampling = draw.sampling,
+                                  .rate = draw.rate,
+                                  .noise = plan->noise_multiplier,
+                                  .count = n,
+                                  .apart = mien_dp_draw_apart(&draw)};
 }
 
 double sim_ledger_epsilon(const struct sim_ledger *ledger)

@@ -125,6 +125,31 @@ static enum mien_status apply(struct plain *p)
     return status;
 }
 
+/* Coins, then at random down to what a round takes at most. */
+static uint32_t draw_devices(struct plain *p)
+{
+    const struct mien_plan *plan = &p->options->plan;
+    const bool fixed = plan->sampling == MIEN_PLAN_FIXED;
+    const uint64_t most = fixed ? plan->cohort : plan->cap > 0 ? plan->cap : UINT64_MAX;
+    uint64_t n = 0;
+
+    for (uint64_t i = 0; i < p->options->n_devices; i++) {
+        p->drawn[i] = fixed || (double)mien_rng_seeded_uniform(p->seeded) < plan->rate;
+        n += p->drawn[i];
+    }
+    /* Selection sampling: each of those left to look at goes with equal probability. */
+    uint64_t n_out = n > most ? n - most : 0;
+    for (uint64_t i = 0, left = n; n_out > 0; i++) {
+        if (!p->drawn[i])
+            continue;
+        if ((double)mien_rng_seeded_uniform(p->seeded) * (double)left-- < (double)n_out) {
+            p->drawn[i] = false;
+            n_out--;
+        }
+    }
+    return (uint32_t)(n < most ? n : most);
+}
+
 static enum mien_status one_round(struct plain *p, struct worker *workers, struct sim_round *out)
 {
     struct mien_rng rng = mien_rng_seeded_handle(p->seeded);
@@ -132,10 +157,7 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
     enum mien_status status = MIEN_OK;
 
     *out = (struct sim_round){.released = true};
-    for (uint64_t i = 0; i < p->options->n_devices; i++) {
-        p->drawn[i] = (double)mien_rng_seeded_uniform(p->seeded) < p->options->plan.rate;
-        out->drawn += p->drawn[i];
-    }
+    out->drawn = draw_devices(p);
     memset(p->total, 0, p->params.dim * sizeof(*p->total));
     if (p->noise != NULL)
         status = mien_noise_draw(p->noise, &rng, p->total, p->params.dim);

@@ -95,6 +95,9 @@ static void values_out_of_range_are_refused_by_name(void **state)
         {"privacy.noise_multiplier", "-1", "noise"},
         {"privacy.delta", "0.5", "delta"},
         {"privacy.sampling", "none", "round.rate"},
+        {"privacy.sampling", "fixed", "round.population"},
+        {"privacy.sampling", "poisson-capped", "round.cap"},
+        {"round.cap", "200", "round.cap"},
         {"plan.ema", "1", "ema"},
     };
 

@@ -66,7 +66,7 @@ static void a_wrong_value_is_named_with_its_line(void **state)
     assert_parse("[listen]\nport = 99999\n", MIEN_EPARSE, "99999");
     assert_parse("[round]\ncohort = ten\n", MIEN_EPARSE, "line 2");
     assert_parse("[plan]\npreset = fases32\n", MIEN_ENOTFOUND, "faces32");
-    assert_parse("[privacy]\nsampling = fixed\n", MIEN_EPARSE, "poisson");
+    assert_parse("[privacy]\nsampling = shuffled\n", MIEN_EPARSE, "poisson");
     assert_parse("[limits]\nthreads = -1\n", MIEN_EPARSE, "limits.threads");
 }
 
