@@ -62,7 +62,8 @@ void mien_draw_free(struct mien_draw *draw)
 enum mien_status mien_draw_next(struct mien_draw *draw, struct mien_draw_batch *out)
 {
     const uint32_t n_code = mien_plan_code_size(draw->plan);
-    float *z = mien_generator_latents(draw->generator);
+    float *const latents = mien_generator_latents(draw->generator);
+    float *z = latents;
     float *codes = mien_generator_codes(draw->generator);
     const float *pictures = NULL;
 
@@ -77,6 +78,6 @@ enum mien_status mien_draw_next(struct mien_draw *draw, struct mien_draw_batch *
         return MIEN_ECRYPTO;
     enum mien_status status = mien_generator_run(draw->generator, draw->values, &pictures);
     if (status == MIEN_OK)
-        *out = (struct mien_draw_batch){pictures, draw->asked};
+        *out = (struct mien_draw_batch){pictures, latents, codes, draw->asked};
     return status;
 }

@@ -32,6 +32,8 @@ void mien_draw_free(struct mien_draw *draw);
 /* What one call of mien_draw_next gave. */
 struct mien_draw_batch {
     const float *pictures;                  /* [MIEN_DRAW_BATCH, size, size, channels] in [-1, 1] */
+    const float *latents;                   /* [MIEN_DRAW_BATCH, latent] they were made from */
+    const float *codes;                     /* [MIEN_DRAW_BATCH, code size]; NULL without any */
     const struct mien_wanted_values *asked; /* [MIEN_DRAW_BATCH] */
 };
 

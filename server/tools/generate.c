@@ -10,13 +10,13 @@
 #include "server/tools/grid.h"
 #include "server/tools/model_io.h"
 #include "server/tools/plain_file.h"
+#include "server/tools/raw.h"
 #include "server/tools/release.h"
 #include "server/tools/tools.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MAX_PATH_BYTES 4096
 
@@ -28,6 +28,7 @@ struct generate_options {
     const char *out;
     const char *grid;
     const char *balance;
+    const char *raw;
     struct mien_option_list attr;
     uint64_t count;
     uint64_t seed;
@@ -43,23 +44,17 @@ static enum mien_status open_origin(const char *from, struct origin *origin,
                                     struct mien_tool_model *model, struct mien_err *err)
 {
     char path[MAX_PATH_BYTES];
-    struct stat about;
     struct mien_buf file = {0};
-    enum mien_status status = MIEN_OK;
+    enum mien_status status = mien_release_model(from, path, sizeof(path), &origin->directory, err);
 
-    origin->directory = stat(from, &about) == 0 && S_ISDIR(about.st_mode);
-    if (origin->directory) {
-        status = mien_release_latest(from, path, sizeof(path), err);
-        from = path;
-    }
     if (status == MIEN_OK)
-        status = mien_file_read(from, MIEN_MODEL_FILE_MAX_BYTES, &file, err);
+        status = mien_file_read(path, MIEN_MODEL_FILE_MAX_BYTES, &file, err);
     if (status == MIEN_OK)
         status = mien_digest(mien_buf_span(&file), origin->file_digest);
     if (status == MIEN_OK) {
         status = mien_tool_model_decode(mien_buf_span(&file), model, err);
         if (status != MIEN_OK)
-            status = mien_err_prefix(err, status, "%s", from);
+            status = mien_err_prefix(err, status, "%s", path);
     }
     mien_buf_fini(&file);
     return status;
@@ -73,6 +68,7 @@ struct set {
     struct mien_buf metadata; /* lines of metadata.jsonl */
     float *grid;              /* the first pictures, for --grid; NULL without */
     uint32_t n_grid;
+    struct mien_tool_raw raw; /* for --raw; keeps nothing without */
 };
 
 static enum mien_status set_init(struct set *set, const struct generate_options *o,
@@ -88,12 +84,19 @@ static enum mien_status set_init(struct set *set, const struct generate_options 
         if (set->grid == NULL)
             return MIEN_ENOMEM;
     }
+    if (o->raw != NULL) {
+        enum mien_status status = mien_tool_raw_init(&set->raw, plan, o->count, err);
+
+        if (status != MIEN_OK)
+            return status;
+    }
     return mien_draw_new(model, o->seed, &o->attr, o->balance, &set->draw, err);
 }
 
 static void set_fini(struct set *set)
 {
     mien_draw_free(set->draw);
+    mien_tool_raw_fini(&set->raw);
     mien_free(set->grid);
     mien_buf_fini(&set->metadata);
 }
@@ -190,8 +193,10 @@ static enum mien_status write_pictures(struct set *set, struct mien_err *err)
         struct mien_draw_batch batch;
 
         status = mien_draw_next(set->draw, &batch);
-        if (status == MIEN_OK)
+        if (status == MIEN_OK) {
+            mien_tool_raw_add(&set->raw, &batch);
             status = write_batch(set, &batch, at, err);
+        }
         mien_progress_set(&progress, at, count);
     }
     mien_progress_fini(&progress);
@@ -251,6 +256,8 @@ static enum mien_status run(const struct generate_options *o, struct mien_err *e
         status = write_set(&set, &origin, err);
     if (status == MIEN_OK && o->grid != NULL)
         status = mien_tool_grid_write(&model.plan, set.grid, set.n_grid, o->grid, err);
+    if (status == MIEN_OK && o->raw != NULL)
+        status = mien_tool_raw_write(&set.raw, o->raw, err);
     set_fini(&set);
     mien_tool_model_fini(&model);
     return status;
@@ -268,6 +275,8 @@ int mien_tool_generate(int argc, char **argv)
         {"--balance", MIEN_OPTION_TEXT, &o.balance, "K,...",
          "attributes whose values all come equally often"},
         {"--grid", MIEN_OPTION_TEXT, &o.grid, "FILE.png", "also put the first 64 side by side"},
+        {"--raw", MIEN_OPTION_TEXT, &o.raw, "FILE",
+         "also write latents, codes and pictures as float32 (safetensors)"},
     };
     const struct mien_command command = {
         .name = "mien generate",

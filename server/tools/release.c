@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum mien_status mien_release_latest(const char *dir, char *out, size_t n, struct mien_err *err)
 {
@@ -19,6 +20,20 @@ enum mien_status mien_release_latest(const char *dir, char *out, size_t n, struc
         status = mien_path_join(dir, mien_ask_text(reply, "model_file"), out, n);
     cJSON_Delete(reply);
     return status;
+}
+
+enum mien_status mien_release_model(const char *from, char *out, size_t n, bool *directory,
+                                    struct mien_err *err)
+{
+    struct stat about;
+
+    *directory = stat(from, &about) == 0 && S_ISDIR(about.st_mode);
+    if (*directory)
+        return mien_release_latest(from, out, n, err);
+    if (strlen(from) >= n)
+        return mien_err_set(err, MIEN_ELIMIT, "a path of %zu bytes is too long", strlen(from));
+    memcpy(out, from, strlen(from) + 1);
+    return MIEN_OK;
 }
 
 static enum mien_status write_text(const char *out_dir, struct mien_span text, struct mien_err *err)

@@ -9,10 +9,21 @@
 #include "common/base/err.h"
 #include "server/store/release.h"
 
+#include <stdbool.h>
+
 /* The path of the latest model's file of a state directory into out of n bytes.
  * errors  MIEN_ENOTFOUND  no state directory; MIEN_EBUSY; those of opening it */
 MIEN_CHECK enum mien_status mien_release_latest(const char *dir, char *out, size_t n,
                                                 struct mien_err *err);
+
+/* The path of the model that an argument DIR|MODEL names: the latest of a state directory, or the
+ * argument itself.
+ *
+ *   directory  out: it is a state directory
+ *   errors     as mien_release_latest; MIEN_ELIMIT  it does not fit
+ */
+MIEN_CHECK enum mien_status mien_release_model(const char *from, char *out, size_t n,
+                                               bool *directory, struct mien_err *err);
 
 /* Writes OUT/release.json for a set from a model of a state directory.
  *
