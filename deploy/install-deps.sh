@@ -7,6 +7,8 @@ build="gcc libc6-dev meson ninja-build pkg-config protobuf-c-compiler libprotobu
 libuv1-dev libssl-dev libpng-dev libsqlite3-dev libinih-dev libcjson-dev
 libfftw3-dev libjpeg62-turbo-dev"
 tests="libcmocka-dev clang clang-format libclang-rt-14-dev g++ git openssl binutils python3 mandoc"
+# For running exported models; a Node.js from elsewhere brings its own npm.
+command -v npm >/dev/null || tests="$tests nodejs npm"
 
 wanted="$build"
 [ "${1:-test}" = build ] || wanted="$build $tests"

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mien export: a model's generator in a format that other programs run. */
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/plan/keys.h"
+#include "server/tools/model_io.h"
+#include "server/tools/onnx/network.h"
+#include "server/tools/release.h"
+#include "server/tools/tools.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+struct export_options {
+    const char *from; /* DIR or MODEL */
+    const char *onnx;
+};
+
+/* What stands in column i of the code: "glasses=1", "glasses=unknown"; "age from 0..100 to -1..1",
+ * "age is known". One name a column, separated by commas, which no name of the plan has. */
+static enum mien_status format_columns(const struct mien_plan *plan, struct mien_buf *out)
+{
+    enum mien_status status = MIEN_OK;
+
+    for (uint32_t i = 0; i < plan->n_attributes && status == MIEN_OK; i++) {
+        const struct mien_attribute *attribute = &plan->attributes[i];
+        const char *comma = i == 0 ? "" : ",";
+
+        if (attribute->n_values == 0) {
+            status =
+                mien_buf_printf(out, "%s%s from %g..%g to -1..1,%s is known", comma,
+                                attribute->name, attribute->low, attribute->high, attribute->name);
+            continue;
+        }
+        for (uint32_t j = 0; j < attribute->n_values && status == MIEN_OK; j++)
+            status = mien_buf_printf(out, "%s%s=%s", j == 0 ? comma : ",", attribute->name,
+                                     attribute->value[j]);
+        if (status == MIEN_OK)
+            status = mien_buf_printf(out, ",%s=unknown", attribute->name);
+    }
+    return status == MIEN_OK ? mien_buf_append_u8(out, 0) : status;
+}
+
+static enum mien_status add_attributes(const struct mien_plan *plan, struct mien_onnx *onnx)
+{
+    struct mien_buf vocabulary = {0};
+    struct mien_buf columns = {0};
+    enum mien_status status = mien_plan_format_attributes(plan, &vocabulary);
+
+    if (status == MIEN_OK)
+        status = mien_buf_append_u8(&vocabulary, 0);
+    if (status == MIEN_OK)
+        status = format_columns(plan, &columns);
+    if (status == MIEN_OK) {
+        mien_onnx_property(onnx, "mien_attributes", (const char *)vocabulary.data);
+        mien_onnx_property(onnx, "mien_code_columns", (const char *)columns.data);
+    }
+    mien_buf_fini(&vocabulary);
+    mien_buf_fini(&columns);
+    return status;
+}
+
+/* What the model file says about itself goes with the model. */
+static void add_origin(const struct mien_safetensors *file, struct mien_onnx *onnx)
+{
+    static const char *const keys[] = {MIEN_MODEL_FILE_PLAN, MIEN_MODEL_FILE_ROUND,
+                                       MIEN_MODEL_FILE_EPSILON, MIEN_MODEL_FILE_DELTA,
+                                       MIEN_MODEL_FILE_TRAINING};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        mien_onnx_property(onnx, keys[i], mien_safetensors_metadata(file, keys[i]));
+    mien_onnx_property(onnx, "mien_network", "generator");
+    mien_onnx_property(onnx, "mien_weights", "running average");
+}
+
+/* The averaged generator, from its inputs to pictures. */
+static enum mien_status add_generator(const struct mien_tool_model *model, struct mien_onnx *onnx)
+{
+    const struct mien_plan *plan = &model->plan;
+    const uint32_t n_code = mien_plan_code_size(plan);
+    const char *const both[2] = {"latent", "code"};
+    float *values = NULL;
+    enum mien_status status = mien_tool_model_averaged(model, &values);
+
+    if (status != MIEN_OK)
+        return status;
+    mien_onnx_input(onnx, "latent", mien_shape1(plan->latent),
+                    "independent normal numbers of deviation 1");
+    if (n_code > 0) {
+        mien_onnx_input(onnx, "code", mien_shape1(n_code),
+                        "attributes asked for: mien_code_columns says which number means what");
+        mien_onnx_node(onnx, "Concat", both, 2, "input");
+        mien_onnx_attr_int(onnx, "axis", 1);
+    }
+    mien_onnx_output(onnx, "pictures",
+                     (struct mien_shape){3, {plan->channels, plan->size, plan->size}},
+                     "from -1 (black) to 1, channels before rows");
+    const struct mien_onnx_network network = {
+        .prefix = "g",
+        .layers = plan->g_layers,
+        .n_layers = plan->n_g_layers,
+        .from = {0, 0, plan->latent + n_code},
+        .tensor = &model->layout.tensor[model->layout.n_d_tensors],
+        .values = values,
+        .input = n_code > 0 ? "input" : "latent",
+        .output = "pictures",
+    };
+    status = mien_onnx_network(onnx, &network);
+    mien_free(values);
+    return status;
+}
+
+static enum mien_status make_onnx(struct mien_span bytes, struct mien_buf *out,
+                                  struct mien_err *err)
+{
+    struct mien_safetensors *file = NULL;
+    struct mien_onnx *onnx = NULL;
+    struct mien_tool_model model = {0};
+    enum mien_status status = mien_tool_model_decode(bytes, &model, err);
+
+    if (status == MIEN_OK)
+        status = mien_safetensors_open(bytes, &file, err);
+    if (status == MIEN_OK)
+        status = mien_onnx_new("generator", &onnx);
+    if (status == MIEN_OK)
+        status = add_generator(&model, onnx);
+    if (status == MIEN_OK)
+        status = add_attributes(&model.plan, onnx);
+    if (status == MIEN_OK) {
+        add_origin(file, onnx);
+        status = mien_onnx_encode(onnx, out);
+    }
+    mien_onnx_free(onnx);
+    mien_safetensors_free(file);
+    mien_tool_model_fini(&model);
+    return status;
+}
+
+static enum mien_status run(const struct export_options *o, struct mien_err *err)
+{
+    char path[PATH_MAX];
+    bool directory;
+    struct mien_buf model = {0};
+    struct mien_buf onnx = {0};
+    enum mien_status status;
+
+    if (o->onnx == NULL)
+        return mien_err_set(err, MIEN_EINVAL, "--onnx is missing");
+    status = mien_release_model(o->from, path, sizeof(path), &directory, err);
+    if (status == MIEN_OK)
+        status = mien_file_read(path, MIEN_MODEL_FILE_MAX_BYTES, &model, err);
+    if (status == MIEN_OK) {
+        status = make_onnx(mien_buf_span(&model), &onnx, err);
+        if (status != MIEN_OK)
+            status = mien_err_prefix(err, status, "%s", path);
+    }
+    if (status == MIEN_OK)
+        status = mien_file_replace(o->onnx, mien_buf_span(&onnx), 0644, err);
+    mien_buf_fini(&model);
+    mien_buf_fini(&onnx);
+    return status;
+}
+
+int mien_tool_export(int argc, char **argv)
+{
+    struct export_options o = {0};
+    const struct mien_option options[] = {
+        {"--onnx", MIEN_OPTION_TEXT, &o.onnx, "FILE", "the ONNX file to write"},
+    };
+    const struct mien_command command = {
+        .name = "mien export",
+        .synopsis = "DIR|MODEL --onnx FILE",
+        .about = "Writes the averaged generator of the latest model of a state directory, or of a "
+                 "model file, as ONNX: any number of latents (and attribute codes) to pictures.",
+        .options = options,
+        .n_options = sizeof(options) / sizeof(options[0]),
+        .min_operands = 1,
+        .max_operands = 1,
+    };
+    const char *operands[1] = {NULL};
+    struct mien_err err = {0};
+    bool done = false;
+    enum mien_status status = mien_options_parse(&command, argc, argv, operands, &done, &err);
+
+    if (status == MIEN_OK && !done) {
+        o.from = operands[0];
+        status = run(&o, &err);
+    }
+    return mien_command_end(&command, status, &err);
+}
