@@ -5,6 +5,7 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/secagg/rotate.h"
 #include "common/wire/identity.h"
 #include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
@@ -279,13 +280,18 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
     struct mien_message message = {.type = MIEN_FRAME_READY,
                                    .ready = {.round = round->assign.round}};
     uint64_t left_ms = round->report_by_ms > now_ms ? round->report_by_ms - now_ms : 0;
+    uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
     enum mien_status status;
 
+    status = mien_rotation_key(round->assign.round, round->assign.model_hash,
+                               round->assign.plan_hash, rotation);
+    if (status != MIEN_OK)
+        return status;
     round->vector = mien_calloc(round->dim, sizeof(*round->vector));
     if (round->vector == NULL)
         return MIEN_ENOMEM;
-    status = mien_client_train_take(round->train, &round->params, &core->config.rng, round->vector,
-                                    &core->note);
+    status = mien_client_train_take(round->train, &round->params, rotation, &core->config.rng,
+                                    round->vector, &core->note);
     mien_client_train_free(round->own_train);
     round->own_train = NULL;
     round->train = NULL;

@@ -8,6 +8,7 @@
 #include "common/plan/plan.h"
 #include "common/secagg/params.h"
 #include "common/secagg/quantise.h"
+#include "common/secagg/rotate.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,8 +23,9 @@ enum stage { STAGE_EMPTY, STAGE_SCAN, STAGE_STEPS, STAGE_DONE };
 struct mien_client_train {
     struct mien_plan plan;
     struct mien_trainer *trainer;
-    float *values; /* [n_values] the model, then (secret) the update */
+    float *values; /* [n_room] the model [n_values], then (secret) the update */
     size_t n_values;
+    size_t n_room; /* n_values, or what a rotated vector takes */
     size_t n_shared;
     size_t n_pixels;
     float *pixels;    /* [n_pixels] one example, while scanning */
@@ -37,12 +39,22 @@ struct mien_client_train {
     size_t asked; /* the example whose attributes are being read */
 };
 
+/* The model and, in its place, what the update becomes. */
+static uint64_t room(const struct mien_plan *plan)
+{
+    const uint64_t n_values = mien_plan_n_parameters(plan);
+    const uint64_t n_rotated =
+        plan->rotate ? mien_rotate_size((uint32_t)mien_plan_n_shared(plan) + MIEN_N_METRICS) : 0;
+
+    return n_values > n_rotated ? n_values : n_rotated;
+}
+
 /* Everything but the trainer. */
-static uint64_t own_bytes(const struct mien_plan *plan, uint64_t n_values)
+static uint64_t own_bytes(const struct mien_plan *plan)
 {
     uint64_t n_pixels = (uint64_t)plan->size * plan->size * plan->channels;
 
-    return sizeof(struct mien_client_train) + sizeof(float) * (n_values + n_pixels) +
+    return sizeof(struct mien_client_train) + sizeof(float) * (room(plan) + n_pixels) +
            sizeof(uint32_t) * EXAMPLES_MAX;
 }
 
@@ -52,7 +64,7 @@ enum mien_status mien_client_train_need(const struct mien_plan *plan, uint64_t *
     enum mien_status status = mien_trainer_bytes(plan, &trainer_bytes);
 
     if (status == MIEN_OK)
-        *bytes = trainer_bytes + own_bytes(plan, mien_plan_n_parameters(plan));
+        *bytes = trainer_bytes + own_bytes(plan);
     return status;
 }
 
@@ -71,7 +83,8 @@ enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien
     train->n_values = (size_t)layout->n_values;
     train->n_shared = (size_t)mien_layout_n_shared(layout, plan);
     train->n_pixels = (size_t)plan->size * plan->size * plan->channels;
-    train->values = mien_calloc(train->n_values, sizeof(float));
+    train->n_room = (size_t)room(plan);
+    train->values = mien_calloc(train->n_room, sizeof(float));
     train->pixels = mien_calloc(train->n_pixels, sizeof(float));
     train->usable = mien_calloc(EXAMPLES_MAX, sizeof(uint32_t));
     if (train->values == NULL || train->pixels == NULL || train->usable == NULL)
@@ -89,7 +102,7 @@ out:
 static void forget(struct mien_client_train *train)
 {
     if (train->values != NULL)
-        mien_wipe(train->values, train->n_values * sizeof(float));
+        mien_wipe(train->values, train->n_room * sizeof(float));
     if (train->pixels != NULL)
         mien_wipe(train->pixels, train->n_pixels * sizeof(float));
     train->stage = STAGE_EMPTY;
@@ -219,8 +232,8 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
 
 enum mien_status mien_client_train_take(struct mien_client_train *train,
                                         const struct mien_secagg_params *params,
-                                        struct mien_rng *rng, int32_t *vector,
-                                        enum mien_client_note *note)
+                                        const uint8_t *rotation, struct mien_rng *rng,
+                                        int32_t *vector, enum mien_client_note *note)
 {
     struct mien_contribution contribution = {.update = train->values};
     struct mien_quantise_note detail;
@@ -241,7 +254,7 @@ enum mien_status mien_client_train_take(struct mien_client_train *train,
     if (train->note == MIEN_CLIENT_NOTE_NONE) {
         contribution.metrics[MIEN_METRIC_TRAINED] = 1.0F;
         contribution.metrics[MIEN_METRIC_D_LOSS] = isfinite(d_loss) ? d_loss / 4 : 1.0F;
-        status = mien_quantise(params, train->plan.clip, &contribution, rng, vector, &detail);
+        status = mien_quantise(params, rotation, &contribution, rng, vector, &detail);
     }
     *note = train->note;
     forget(train);

@@ -81,14 +81,16 @@ MIEN_CHECK enum mien_status mien_client_train_step(struct mien_client_train *tra
 /* The vector: update clipped to the plan's norm, metrics, quantised under the joint bound; all
  * zero with a note when there is nothing to give. The update is then forgotten.
  *
- *   params  of the plan (common/wire/vector.h)
- *   rng     for the rounding
- *   vector  [params->dim] out; secret
- *   errors  MIEN_ESTATE  not done, MIEN_EINVAL  params of another plan, MIEN_ECRYPTO
+ *   params    of the plan (common/wire/vector.h)
+ *   rotation  [32] key of the round's rotation (secagg/rotate.h)
+ *   rng       for the rounding
+ *   vector    [params->dim] out; secret
+ *   errors    MIEN_ESTATE  not done, MIEN_EINVAL  params of another plan
+ *             MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_client_train_take(struct mien_client_train *train,
                                                    const struct mien_secagg_params *params,
-                                                   struct mien_rng *rng, int32_t *vector,
-                                                   enum mien_client_note *note);
+                                                   const uint8_t *rotation, struct mien_rng *rng,
+                                                   int32_t *vector, enum mien_client_note *note);
 
 #endif

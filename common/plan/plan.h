@@ -138,6 +138,7 @@ struct mien_plan {
     double corrupt;                 /* assumed share of devices that collude with the coordinator */
     enum mien_plan_class sum_class; /* what else the coordinator may do */
     uint32_t bits; /* of a coordinate of the secure sum, 12 to 32; 0: as many as needed */
+    bool rotate;   /* the vector before it is rounded, for fewer bits a coordinate */
 
     /* Privacy. */
     double clip;             /* S: L2 bound of the update */

@@ -1,9 +1,14 @@
 /* The vector that a device sends, and the bounds both sides prove about it.
  *
  * A vector is update | metrics, integers. The update (L2 norm at most the clip S) is scaled so that
- * S becomes N = 16 sqrt(n), rounded stochastically, and metrics in [0, 1] are scaled by N / 16. The
+ * S becomes N = 16 sqrt(d), rounded stochastically, and metrics in [0, 1] are scaled by N / 16. The
  * whole has integer L2 norm at most B, which a device checks exactly; noise is calibrated to B.
  * Each coordinate is at most q_max, and n_max q_max < 2^(bits - 1), so sums never wrap.
+ *
+ * Without rotation d is the update's length and a coordinate may be as large as N. With it
+ * (rotate.h) update and metrics, filled with zeros to d coordinates, a power of two, are rotated
+ * before they are rounded. A coordinate passes s x 16 with probability at most 2 exp(-s^2 / 2)
+ * then, so bits that hold 7 x 16 clamp one in 10^10.
  *
  * Source:  Kairouz, Liu, Steinke 2021, "The Distributed Discrete Gaussian Mechanism", section 4.1
  *          (norm after conditional rounding, beta = e^-1/2)
@@ -15,6 +20,7 @@
 #include "common/base/compiler.h"
 #include "common/base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Largest vector: 2^25 parameters and the metrics. */
@@ -31,9 +37,20 @@ enum mien_metric {
     MIEN_N_METRICS
 };
 
+/* What the bounds are made for. */
+struct mien_secagg_shape {
+    uint64_t n_update; /* coordinates of the update */
+    double clip;       /* S */
+    uint32_t n_max;    /* members of a session at most */
+    uint32_t bits;     /* 12 to 32, or 0 for as many as keep coordinates from being clamped */
+    bool rotate;
+};
+
 struct mien_secagg_params {
-    uint32_t dim; /* n_update + MIEN_N_METRICS */
+    uint32_t dim; /* n_update + MIEN_N_METRICS; the power of two from there on when rotated */
     uint32_t n_update;
+    bool rotate;
+    double clip;           /* S */
     uint32_t n_max;        /* members of a session at most */
     uint32_t bits;         /* of the modulus */
     int32_t q_max;         /* bound of a coordinate */
@@ -43,14 +60,13 @@ struct mien_secagg_params {
     uint64_t bound_square; /* largest sum of squares, at most B^2 */
 };
 
-/* The bounds for n_update coordinates under clip S in sessions of at most n_max.
+/* The bounds of a shape.
  *
- *   bits    12 to 32, or 0 for as many as keep every coordinate without clamping
  *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names what does not fit)
  */
 MIEN_CHECK enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
-                                                    uint64_t n_update, double clip, uint32_t n_max,
-                                                    uint32_t bits, struct mien_err *err);
+                                                    const struct mien_secagg_shape *shape,
+                                                    struct mien_err *err);
 
 /* Bytes of one packed vector on the wire. */
 uint64_t mien_secagg_packed_bytes(uint32_t dim, uint32_t bits);

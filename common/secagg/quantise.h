@@ -1,7 +1,7 @@
 /* From an update to a vector and back.
  *
- * Source:  Kairouz, Liu, Steinke 2021, section 4.1 (conditional stochastic rounding); design
- *          section 4 (joint bound, 64 redraws)
+ * Source:  Kairouz, Liu, Steinke 2021, section 4.1 (flattening, conditional stochastic
+ *          rounding); design section 4 (joint bound, 64 redraws)
  * Threads: any
  */
 #ifndef MIEN_SECAGG_QUANTISE_H
@@ -22,17 +22,20 @@ struct mien_quantise_note {
 
 /* One device's contribution. */
 struct mien_contribution {
-    float *update;                 /* [n_update] scratch: overwritten */
+    float *update;                 /* [n_update] overwritten; when rotated with room for dim */
     float metrics[MIEN_N_METRICS]; /* clamped to [0, 1]; CLIPPED is set here */
 };
 
-/* Clips, scales and rounds a contribution; the exact sum of squares is at most bound_square.
+/* Clips, scales, rotates and rounds a contribution; the exact sum of squares is at most
+ * bound_square.
  *
- *   clip    S, as the parameters were made for
- *   vector  [dim] out; secret; all zero on error
- *   errors  MIEN_EINVAL  a number is not finite; MIEN_ECRYPTO
+ *   rotation  key of the round's rotation (rotate.h); not read unless params->rotate
+ *   rng       of each rounding 32 bytes, expanded by AES-128-CTR (mask.h)
+ *   vector    [dim] out; secret; all zero on error
+ *   errors    MIEN_EINVAL  a number is not finite; MIEN_ENOMEM, MIEN_ECRYPTO
  */
-MIEN_CHECK enum mien_status mien_quantise(const struct mien_secagg_params *params, double clip,
+MIEN_CHECK enum mien_status mien_quantise(const struct mien_secagg_params *params,
+                                          const uint8_t *rotation,
                                           struct mien_contribution *contribution,
                                           struct mien_rng *rng, int32_t *vector,
                                           struct mien_quantise_note *note);
@@ -40,14 +43,18 @@ MIEN_CHECK enum mien_status mien_quantise(const struct mien_secagg_params *param
 /* Whether a vector keeps every bound: coordinates, and the sum of squares in 128 bits. */
 MIEN_CHECK bool mien_quantise_holds(const struct mien_secagg_params *params, const int32_t *vector);
 
-/* The average update and metrics from the noised sum of vectors.
+/* The average update and metrics from the noised sum of vectors, turned back where they were
+ * rotated.
  *
+ *   rotation  as above
  *   sum       [dim]
  *   n_planned the fixed denominator: the planned cohort
- *   update    [n_update] out
+ *   update    [dim] out: the first n_update
  *   metrics   [MIEN_N_METRICS] out
+ *   errors    MIEN_ENOMEM, MIEN_ECRYPTO
  */
-void mien_dequantise(const struct mien_secagg_params *params, const int64_t *sum,
-                     uint32_t n_planned, float *update, float *metrics);
+MIEN_CHECK enum mien_status mien_dequantise(const struct mien_secagg_params *params,
+                                            const uint8_t *rotation, const int64_t *sum,
+                                            uint32_t n_planned, float *update, float *metrics);
 
 #endif

@@ -39,6 +39,7 @@
     X(drop_out)                                                                                    \
     X(corrupt)                                                                                     \
     X(bits)                                                                                        \
+    X(rotate)                                                                                      \
     X(clip)                                                                                        \
     X(noise_multiplier)                                                                            \
     X(delta)                                                                                       \

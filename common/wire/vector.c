@@ -4,8 +4,13 @@
 enum mien_status mien_secagg_params_of_plan(const struct mien_plan *plan,
                                             struct mien_secagg_params *out, struct mien_err *err)
 {
-    return mien_secagg_params_init(out, mien_plan_n_shared(plan), plan->clip, plan->group_max,
-                                   plan->bits, err);
+    const struct mien_secagg_shape shape = {.n_update = mien_plan_n_shared(plan),
+                                            .clip = plan->clip,
+                                            .n_max = plan->group_max,
+                                            .bits = plan->bits,
+                                            .rotate = plan->rotate};
+
+    return mien_secagg_params_init(out, &shape, err);
 }
 
 struct mien_design_goal mien_design_goal_of_plan(const struct mien_plan *plan)

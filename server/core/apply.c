@@ -7,6 +7,7 @@
 #include "common/base/secret.h"
 #include "common/base/text.h"
 #include "common/nn/model_file.h"
+#include "common/secagg/rotate.h"
 #include "server/core/internal.h"
 
 #include <inttypes.h>
@@ -136,11 +137,20 @@ static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *j
 {
     const uint64_t n = c->layout.n_values;
     struct mien_release_state *next = &c->next;
-    float *update = mien_calloc(c->params.n_update, sizeof(*update));
+    uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
+    enum mien_status status =
+        mien_rotation_key(c->round.round, c->model.hash, c->plan_hash, rotation);
+    float *update = mien_calloc(c->params.dim, sizeof(*update));
 
     if (update == NULL)
         return MIEN_ENOMEM;
-    mien_dequantise(&c->params, c->total, c->config.plan.cohort, update, job->metrics);
+    if (status == MIEN_OK)
+        status = mien_dequantise(&c->params, rotation, c->total, c->config.plan.cohort, update,
+                                 job->metrics);
+    if (status != MIEN_OK) {
+        mien_free(update);
+        return status;
+    }
     memcpy(next->values, c->model.values, n * sizeof(float));
     memcpy(next->average, c->model.average, n_generator(c) * sizeof(float));
     if (c->gtrainer != NULL) {
@@ -152,7 +162,7 @@ static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *j
     for (uint32_t i = 0; i < c->params.n_update; i++)
         next->values[i] += rate * update[i];
     mien_free(update);
-    enum mien_status status = train_generator(c);
+    status = train_generator(c);
     mien_ema_step(next->average, next->values + c->layout.n_d, n_generator(c), c->config.plan.ema);
     if (status == MIEN_OK && !mien_model_finite(next->values, n))
         return MIEN_EINVAL;

@@ -371,7 +371,7 @@ static bool in_section(const char *name, const char *section)
 
 enum mien_status mien_config_write(const struct mien_config *config, struct mien_buf *out)
 {
-    static const char *const sections[] = {"plan",    "round",  "secure_sum",
+    static const char *const sections[] = {"plan",    "round",  "secure_sum", "quantise",
                                            "privacy", "listen", "limits"};
     struct mien_plan preset;
     enum mien_status status = mien_plan_preset(config->preset, &preset, NULL);

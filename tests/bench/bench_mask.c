@@ -13,6 +13,7 @@
 #include "common/secagg/pack.h"
 #include "common/secagg/params.h"
 #include "common/secagg/quantise.h"
+#include "common/secagg/rotate.h"
 #include "tests/bench/bench.h"
 
 #include <openssl/evp.h>
@@ -21,7 +22,9 @@
 enum {
     DIM = 1000000,
     N_MASKS = 32,
+    ROTATED = 1 << 20,
     CACHED = 16384,
+    N_MAX = 1000,
     MAX_RUNS = 101,
     MAX_ROWS = 16,
 };
@@ -29,12 +32,12 @@ enum {
 struct bench {
     struct mien_rng rng;
     struct mien_mask mask[N_MASKS];
-    uint32_t *residue; /* [DIM] */
-    uint8_t *packed;   /* [4 DIM] */
-    float *update;     /* [DIM] */
-    float *scratch;    /* [DIM] */
-    int32_t *vector;   /* [DIM + MIEN_N_METRICS] */
-    struct mien_secagg_params params;
+    uint32_t *residue;                   /* [DIM] */
+    uint8_t *packed;                     /* [4 DIM] */
+    float *update;                       /* [DIM] */
+    float *scratch;                      /* [ROTATED] */
+    int32_t *vector;                     /* [ROTATED] */
+    struct mien_secagg_params params[2]; /* plain, rotated */
 };
 
 struct row {
@@ -112,14 +115,15 @@ static void run_unpack(struct bench *b, uint32_t bits)
     need(mien_unpack_add((struct mien_span){b->packed, len}, bits, b->residue, DIM), "unpack");
 }
 
-static void run_quantise(struct bench *b, uint32_t argument)
+static void run_quantise(struct bench *b, uint32_t rotate)
 {
+    static const uint8_t key[MIEN_ROTATION_KEY_BYTES];
     struct mien_contribution contribution = {.update = b->scratch};
     struct mien_quantise_note note;
 
-    (void)argument;
     memcpy(b->scratch, b->update, DIM * sizeof(float));
-    need(mien_quantise(&b->params, 1.0, &contribution, &b->rng, b->vector, &note), "quantise");
+    need(mien_quantise(&b->params[rotate], key, &contribution, &b->rng, b->vector, &note),
+         "quantise");
 }
 
 static void set_up(struct bench *b)
@@ -128,15 +132,23 @@ static void set_up(struct bench *b)
     b->residue = block(DIM, sizeof(*b->residue));
     b->packed = block(DIM, 4);
     b->update = block(DIM, sizeof(*b->update));
-    b->scratch = block(DIM, sizeof(*b->scratch));
-    b->vector = block(DIM + MIEN_N_METRICS, sizeof(*b->vector));
+    b->scratch = block(ROTATED, sizeof(*b->scratch));
+    b->vector = block(ROTATED, sizeof(*b->vector));
     need(mien_rng_fill(&b->rng, b->mask, sizeof(b->mask)), "random");
     for (int i = 0; i < N_MASKS; i++)
         b->mask[i].subtract = i % 2 == 1;
     need(mien_rng_fill(&b->rng, b->residue, DIM * sizeof(*b->residue)), "random");
     for (uint32_t i = 0; i < DIM; i++) /* norm about 0.58 */
         b->update[i] = (float)((double)(int32_t)b->residue[i] * 0x1p-31 * 1e-3);
-    need(mien_secagg_params_init(&b->params, DIM, 1.0, 100, 0, NULL), "parameters");
+    for (int i = 0; i < 2; i++) {
+        const struct mien_secagg_shape shape = {
+            .n_update = DIM, .clip = 1.0, .n_max = N_MAX, .rotate = i == 1};
+
+        need(mien_secagg_params_init(&b->params[i], &shape, NULL), "parameters");
+        printf("sums of %d: %u x %u bits%s, %.3f MB\n", N_MAX, b->params[i].dim, b->params[i].bits,
+               i == 1 ? ", rotated" : "",
+               (double)mien_secagg_packed_bytes(b->params[i].dim, b->params[i].bits) * 1e-6);
+    }
 }
 
 static uint32_t make_rows(struct row *rows)
@@ -159,6 +171,8 @@ static uint32_t make_rows(struct row *rows)
     rows[n++] = (struct row){.name = "pack, 17 bits", .run = run_pack, .argument = 17};
     rows[n++] = (struct row){.name = "unpack and add, 17 bits", .run = run_unpack, .argument = 17};
     rows[n++] = (struct row){.name = "quantise", .run = run_quantise};
+    rows[n++] =
+        (struct row){.name = "rotate to 2^20 and quantise", .run = run_quantise, .argument = 1};
     return n;
 }
 

@@ -3,11 +3,14 @@
  * coordinator does with them. No messages and no secure sum. */
 #include "client/train.h"
 #include "common/base/clock.h"
+#include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/progress.h"
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
 #include "common/secagg/quantise.h"
+#include "common/secagg/rotate.h"
+#include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
 #include "tests/sim/sim.h"
 
@@ -30,6 +33,7 @@ struct plain {
     bool *drawn;    /* [n_devices] */
     int64_t *total; /* [dim] */
     uint64_t round;
+    uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
 };
 
 struct worker {
@@ -61,7 +65,8 @@ static enum mien_status train_one(struct worker *worker, uint64_t device)
     while (status == MIEN_OK && !done)
         status = mien_client_train_step(worker->train, &done);
     if (status == MIEN_OK)
-        status = mien_client_train_take(worker->train, &p->params, &rng, worker->vector, &note);
+        status = mien_client_train_take(worker->train, &p->params, p->rotation, &rng,
+                                        worker->vector, &note);
     for (uint32_t j = 0; status == MIEN_OK && j < p->params.dim; j++)
         worker->sum[j] += worker->vector[j];
     mien_rng_seeded_free(seeded);
@@ -108,12 +113,12 @@ static enum mien_status apply(struct plain *p)
 {
     const struct mien_plan *plan = &p->options->plan;
     float metrics[MIEN_N_METRICS];
-    float *update = mien_calloc(p->params.n_update, sizeof(*update));
-    enum mien_status status = MIEN_OK;
+    float *update = mien_calloc(p->params.dim, sizeof(*update));
 
     if (update == NULL)
         return MIEN_ENOMEM;
-    mien_dequantise(&p->params, p->total, plan->cohort, update, metrics);
+    enum mien_status status =
+        mien_dequantise(&p->params, p->rotation, p->total, plan->cohort, update, metrics);
     for (uint32_t j = 0; j < p->params.n_update; j++)
         p->values[j] += (float)plan->server_rate * update[j];
     mien_free(update);
@@ -150,6 +155,19 @@ static uint32_t draw_devices(struct plain *p)
     return (uint32_t)(n < most ? n : most);
 }
 
+static enum mien_status rotation_of_round(struct plain *p)
+{
+    uint8_t plan_hash[32];
+    uint8_t model_hash[32];
+    enum mien_status status = mien_plan_fingerprint(&p->options->plan, plan_hash);
+
+    if (status == MIEN_OK)
+        status = mien_digest((struct mien_span){p->bytes, 4 * p->layout.n_values}, model_hash);
+    if (status == MIEN_OK)
+        status = mien_rotation_key(p->round, model_hash, plan_hash, p->rotation);
+    return status;
+}
+
 static enum mien_status one_round(struct plain *p, struct worker *workers, struct sim_round *out)
 {
     struct mien_rng rng = mien_rng_seeded_handle(p->seeded);
@@ -159,7 +177,8 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
     *out = (struct sim_round){.released = true};
     out->drawn = draw_devices(p);
     memset(p->total, 0, p->params.dim * sizeof(*p->total));
-    if (p->noise != NULL)
+    status = rotation_of_round(p);
+    if (status == MIEN_OK && p->noise != NULL)
         status = mien_noise_draw(p->noise, &rng, p->total, p->params.dim);
     if (status == MIEN_OK)
         status = train_all(p, workers);

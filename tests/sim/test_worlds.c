@@ -101,6 +101,7 @@ static void every_released_sum_is_the_survivors_sum(void **state)
         struct sim_options options = options_of(seed);
 
         options.drop = (double)(seed % 4) * 0.12;
+        options.plan.rotate = seed % 3 == 1;
         struct sim_result result = run(&options);
         for (size_t i = 0; i < result.n_rounds; i++) {
             if (!result.rounds[i].released)

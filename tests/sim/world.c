@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/progress.h"
 #include "common/secagg/quantise.h"
+#include "common/secagg/rotate.h"
 #include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
 
@@ -308,7 +309,13 @@ static bool is_released(const struct sim_world *w, const int64_t *sum, float *up
     const float rate = (float)w->options->plan.server_rate;
     float metrics[MIEN_N_METRICS];
 
-    mien_dequantise(&w->params, sum, w->options->plan.cohort, update, metrics);
+    uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
+
+    if (mien_rotation_key(w->closed_round, w->model_hash[w->model_at], w->plan_hash, rotation) !=
+            MIEN_OK ||
+        mien_dequantise(&w->params, rotation, sum, w->options->plan.cohort, update, metrics) !=
+            MIEN_OK)
+        return false;
     for (uint32_t j = 0; j < w->params.n_update; j++) {
         const float want = w->before[j] + rate * update[j];
 
@@ -324,7 +331,7 @@ static bool is_released(const struct sim_world *w, const int64_t *sum, float *up
 static bool sum_is_exact(struct sim_world *w)
 {
     int64_t *sum = mien_calloc(w->params.dim, sizeof(*sum));
-    float *update = mien_calloc(w->params.n_update, sizeof(*update));
+    float *update = mien_calloc(w->params.dim, sizeof(*update));
     bool exact = false;
 
     for (unsigned set = 1;
@@ -384,6 +391,7 @@ static enum mien_status run_rounds(struct sim_world *w, struct sim_result *out)
 
         n_released += released;
         n_closed++;
+        w->closed_round = last.round;
         last = w->ledger.round;
         quiet_since_ms = w->now_ms;
         status = note_round(w, out, released, (now - started) / 1000.0);

@@ -72,6 +72,7 @@ struct sim_world {
     unsigned model_at;
     struct mien_buf plan;
     uint8_t plan_hash[32];
+    uint64_t closed_round;   /* the one that ended last */
     enum mien_status failed; /* the first failure inside a callback */
     uint64_t n_trained;
     uint64_t n_refused;

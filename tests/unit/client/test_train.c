@@ -10,6 +10,7 @@
 static struct scripted s;
 static struct mien_secagg_params params;
 static struct mien_client_train *train;
+static const uint8_t rotation[32] = {7};
 
 static int setup(void **state)
 {
@@ -42,7 +43,8 @@ static int32_t *vector_of(const struct mien_client_examples *examples, enum mien
         mien_client_train_start(train, mien_buf_span(&s.model_bytes), examples, &s.rng), MIEN_OK);
     for (*n_slices = 0; !done; (*n_slices)++)
         assert_int_equal(mien_client_train_step(train, &done), MIEN_OK);
-    assert_int_equal(mien_client_train_take(train, &params, &s.rng, vector, note), MIEN_OK);
+    assert_int_equal(mien_client_train_take(train, &params, rotation, &s.rng, vector, note),
+                     MIEN_OK);
     return vector;
 }
 
@@ -223,6 +225,31 @@ static void one_serves_devices_one_after_another(void **state)
     mien_free(third);
 }
 
+/* The update's own memory holds what it is filled up to, and the need says so. */
+static void a_rotated_vector_keeps_every_bound(void **state)
+{
+    (void)state;
+    enum mien_client_note note;
+    int n_slices;
+    uint64_t plain_need;
+    uint64_t need;
+    struct mien_secagg_params plain = params;
+
+    assert_int_equal(mien_client_train_need(&s.plan, &plain_need), MIEN_OK);
+    s.plan.rotate = true;
+    assert_int_equal(mien_client_train_need(&s.plan, &need), MIEN_OK);
+    assert_int_equal(mien_secagg_params_of_plan(&s.plan, &params, NULL), MIEN_OK);
+    mien_client_train_free(train);
+    assert_int_equal(mien_client_train_new(&s.plan, &train), MIEN_OK);
+    assert_true(params.dim > plain.dim);
+    assert_true(need >= plain_need);
+    int32_t *vector = vector_of(&s.config.host.examples, &note, &n_slices);
+    assert_int_equal(note, MIEN_CLIENT_NOTE_NONE);
+    assert_false(all_zero(vector));
+    assert_true(mien_quantise_holds(&params, vector));
+    mien_free(vector);
+}
+
 static void calls_out_of_order_are_statuses(void **state)
 {
     (void)state;
@@ -232,7 +259,8 @@ static void calls_out_of_order_are_statuses(void **state)
     struct mien_span cut = {s.model_bytes.data, s.model_bytes.len - 4};
 
     assert_int_equal(mien_client_train_step(train, &done), MIEN_ESTATE);
-    assert_int_equal(mien_client_train_take(train, &params, &s.rng, vector, &note), MIEN_ESTATE);
+    assert_int_equal(mien_client_train_take(train, &params, rotation, &s.rng, vector, &note),
+                     MIEN_ESTATE);
     assert_int_equal(mien_client_train_start(train, cut, &s.config.host.examples, &s.rng),
                      MIEN_EINVAL);
 }
@@ -264,6 +292,7 @@ int main(void)
         TEST(examples_that_vanish_give_zeros),
         TEST(steps_allocate_nothing),
         TEST(one_serves_devices_one_after_another),
+        TEST(a_rotated_vector_keeps_every_bound),
         TEST(calls_out_of_order_are_statuses),
         TEST(new_survives_each_failed_allocation),
     };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/base/mem.h"
 #include "common/base/rng_seeded.h"
 #include "common/secagg/pack.h"
 #include "common/secagg/quantise.h"
@@ -14,13 +15,22 @@ static struct mien_rng_seeded *seeded;
 static struct mien_rng rng;
 static struct mien_secagg_params params;
 
+static enum mien_status init(struct mien_secagg_params *out, uint64_t n, double clip,
+                             uint32_t n_max, uint32_t bits)
+{
+    const struct mien_secagg_shape shape = {
+        .n_update = n, .clip = clip, .n_max = n_max, .bits = bits};
+
+    return mien_secagg_params_init(out, &shape, NULL);
+}
+
 static int setup(void **state)
 {
     (void)state;
     if (mien_rng_seeded_new(23, 0, &seeded) != MIEN_OK)
         return -1;
     rng = mien_rng_seeded_handle(seeded);
-    return mien_secagg_params_init(&params, N, CLIP, 40, 0, NULL) == MIEN_OK ? 0 : -1;
+    return init(&params, N, CLIP, 40, 0) == MIEN_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -49,7 +59,7 @@ static void sums_never_wrap_for_any_bits(void **state)
     for (uint32_t bits = MIEN_SECAGG_MIN_BITS; bits <= MIEN_SECAGG_MAX_BITS; bits++) {
         for (uint32_t n_max = 2; n_max <= MIEN_SECAGG_MAX_MEMBERS; n_max += 17) {
             struct mien_secagg_params p;
-            enum mien_status status = mien_secagg_params_init(&p, N, CLIP, n_max, bits, NULL);
+            enum mien_status status = init(&p, N, CLIP, n_max, bits);
 
             if (status == MIEN_ELIMIT)
                 continue;
@@ -67,17 +77,15 @@ static void parameters_out_of_range_are_refused(void **state)
     (void)state;
     struct mien_secagg_params p;
 
-    assert_int_equal(mien_secagg_params_init(&p, 0, 1.0, 40, 0, NULL), MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, MIEN_SECAGG_MAX_DIM, 1.0, 40, 0, NULL),
-                     MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 0.0, 40, 0, NULL), MIEN_EINVAL);
-    assert_int_equal(mien_secagg_params_init(&p, 9, (double)NAN, 40, 0, NULL), MIEN_EINVAL);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 1, 0, NULL), MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, MIEN_SECAGG_MAX_MEMBERS + 1, 0, NULL),
-                     MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 40, 11, NULL), MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 9, 1.0, 40, 33, NULL), MIEN_ELIMIT);
-    assert_int_equal(mien_secagg_params_init(&p, 1000000, 1.0, 512, 12, NULL), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 0, 1.0, 40, 0), MIEN_ELIMIT);
+    assert_int_equal(init(&p, MIEN_SECAGG_MAX_DIM, 1.0, 40, 0), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 9, 0.0, 40, 0), MIEN_EINVAL);
+    assert_int_equal(init(&p, 9, (double)NAN, 40, 0), MIEN_EINVAL);
+    assert_int_equal(init(&p, 9, 1.0, 1, 0), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 9, 1.0, MIEN_SECAGG_MAX_MEMBERS + 1, 0), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 9, 1.0, 40, 11), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 9, 1.0, 40, 33), MIEN_ELIMIT);
+    assert_int_equal(init(&p, 1000000, 1.0, 512, 12), MIEN_ELIMIT);
 }
 
 static void every_vector_keeps_the_bounds(void **state)
@@ -94,7 +102,7 @@ static void every_vector_keeps_the_bounds(void **state)
         mien_i128 square = 0;
 
         draw_update(norm, update);
-        assert_int_equal(mien_quantise(&params, CLIP, &contribution, &rng, vector, &note), MIEN_OK);
+        assert_int_equal(mien_quantise(&params, NULL, &contribution, &rng, vector, &note), MIEN_OK);
         for (int i = 0; i < N + MIEN_N_METRICS; i++)
             square += (mien_i128)vector[i] * vector[i];
         assert_true(square <= (mien_i128)params.bound * (mien_i128)params.bound);
@@ -125,7 +133,7 @@ static void rounding_has_no_bias(void **state)
         struct mien_contribution contribution = {.update = scratch};
 
         memcpy(scratch, update, sizeof(scratch));
-        assert_int_equal(mien_quantise(&params, CLIP, &contribution, &rng, vector, &note), MIEN_OK);
+        assert_int_equal(mien_quantise(&params, NULL, &contribution, &rng, vector, &note), MIEN_OK);
         for (int i = 0; i < N; i++)
             sum[i] += vector[i];
     }
@@ -146,7 +154,7 @@ static void numbers_that_are_none_give_zeros_and_an_error(void **state)
 
         memset(vector, 0xff, sizeof(vector));
         update[N / 2] = bad[i];
-        assert_int_equal(mien_quantise(&params, CLIP, &contribution, &rng, vector, &note),
+        assert_int_equal(mien_quantise(&params, NULL, &contribution, &rng, vector, &note),
                          MIEN_EINVAL);
         for (int j = 0; j < N + MIEN_N_METRICS; j++)
             assert_int_equal(vector[j], 0);
@@ -163,58 +171,143 @@ static void a_peak_is_clamped_and_counted(void **state)
     struct mien_quantise_note note;
     struct mien_contribution contribution = {.update = update};
 
-    assert_int_equal(mien_secagg_params_init(&narrow, N, CLIP, 40, 14, NULL), MIEN_OK);
+    assert_int_equal(init(&narrow, N, CLIP, 40, 14), MIEN_OK);
     update[3] = (float)-CLIP;
-    assert_int_equal(mien_quantise(&narrow, CLIP, &contribution, &rng, vector, &note), MIEN_OK);
+    assert_int_equal(mien_quantise(&narrow, NULL, &contribution, &rng, vector, &note), MIEN_OK);
     assert_int_equal(note.n_clamped, 1);
     assert_int_equal(vector[3], -narrow.q_max);
 }
 
-/* A generator that always rounds away from the bound's inside: each redraw fails. */
-static enum mien_status fill_zeros(void *self, void *out, size_t n)
-{
-    (void)self;
-    memset(out, 0, n);
-    return MIEN_OK;
-}
-
+/* A bound that only rounding toward zero keeps: each redraw fails, then the promise holds still. */
 static void redraws_end_in_rounding_toward_zero(void **state)
 {
     (void)state;
-    struct mien_rng always_up = {.fill = fill_zeros};
+    struct mien_secagg_params tight = params;
     float update[N];
     int32_t vector[N + MIEN_N_METRICS];
     struct mien_quantise_note note;
-    struct mien_contribution contribution = {.update = update, .metrics = {1.0f, 1.0f, 1.0f}};
+    struct mien_contribution contribution = {.update = update};
 
-    for (int i = 0; i < N; i++) /* each scales to 16.0 less a bit of float: up is 16, norm N */
-        update[i] = (float)(CLIP / sqrt(N) * 0.99);
-    assert_int_equal(mien_quantise(&params, CLIP, &contribution, &always_up, vector, &note),
-                     MIEN_OK);
-    assert_int_equal(vector[0], 16);
-    for (int i = 0; i < N; i++) /* half of them 15.1, half 16.85: up is 16 and 17, above B */
-        update[i] = (float)(CLIP / sqrt(N) * (i % 2 == 0 ? 15.1 : 16.85) / 16.0);
-    assert_int_equal(mien_quantise(&params, CLIP, &contribution, &always_up, vector, &note),
-                     MIEN_OK);
+    for (int i = 0; i < N; i++) /* half of them 15.1, half -15.9 */
+        update[i] = (float)(CLIP / sqrt(N) * (i % 2 == 0 ? 15.1 : -15.9) / 16.0);
+    tight.bound_square = UINT64_C(15) * 15 * N;
+    assert_int_equal(mien_quantise(&tight, NULL, &contribution, &rng, vector, &note), MIEN_OK);
     assert_true(note.rounded_to_zero);
+    assert_int_equal(note.n_redraws, 63);
     assert_int_equal(vector[0], 15);
-    assert_int_equal(vector[1], 16);
-    assert_true(mien_quantise_holds(&params, vector));
+    assert_int_equal(vector[1], -15);
+    for (int i = 0; i < N; i++)
+        update[i] = (float)(CLIP / sqrt(N) * 15.1 / 16.0);
+    tight.bound_square--;
+    assert_int_equal(mien_quantise(&tight, NULL, &contribution, &rng, vector, &note), MIEN_EINVAL);
+    assert_int_equal(vector[0], 0);
+}
+
+/* What a sum of n_max vectors can be at most, on both sides of the modulus's middle. */
+static void the_largest_sum_comes_back_and_one_more_would_not(void **state)
+{
+    (void)state;
+    for (int rotate = 0; rotate < 2; rotate++) {
+        struct mien_secagg_params p;
+        const struct mien_secagg_shape shape = {
+            .n_update = 100000, .clip = CLIP, .n_max = 300, .bits = 18, .rotate = rotate == 1};
+
+        assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
+        const int64_t most = (int64_t)p.q_max * p.n_max;
+        const uint32_t sum = (uint32_t)p.q_max * p.n_max;
+
+        assert_int_equal(mien_lift(sum, p.bits), most);
+        assert_int_equal(mien_lift(0 - sum, p.bits), -most);
+        assert_true((int64_t)(p.q_max + 1) * p.n_max >= INT64_C(1) << (p.bits - 1));
+        assert_int_not_equal(mien_lift((uint32_t)(p.q_max + 1) * p.n_max, p.bits),
+                             (int64_t)(p.q_max + 1) * p.n_max);
+    }
+}
+
+/* Coordinates and squares at the bounds hold, one above does not; in any block of the check. */
+static void bounds_are_exact(void **state)
+{
+    (void)state;
+    struct mien_secagg_params p;
+
+    assert_int_equal(init(&p, 5000, CLIP, 40, 0), MIEN_OK);
+    int32_t *vector = mien_calloc(p.dim, sizeof(*vector));
+    assert_non_null(vector);
+    for (uint32_t at = 0; at < p.dim; at += 1250) {
+        p.bound_square = (uint64_t)p.q_max * (uint64_t)p.q_max;
+        vector[at] = -p.q_max;
+        assert_true(mien_quantise_holds(&p, vector));
+        p.bound_square--;
+        assert_false(mien_quantise_holds(&p, vector));
+        p.bound_square = UINT64_MAX;
+        vector[at] = p.q_max + 1;
+        assert_false(mien_quantise_holds(&p, vector));
+        vector[at] = INT32_MIN;
+        assert_false(mien_quantise_holds(&p, vector));
+        vector[at] = 0;
+    }
+    mien_free(vector);
 }
 
 static void sums_come_back_as_averages(void **state)
 {
     (void)state;
     int64_t sum[N + MIEN_N_METRICS] = {0};
-    float update[N];
+    float update[N + MIEN_N_METRICS];
     float metrics[MIEN_N_METRICS];
 
     sum[5] = -4000;
     sum[N + MIEN_METRIC_TRAINED] = INT64_C(30) * params.metric_scale;
-    mien_dequantise(&params, sum, 40, update, metrics);
+    assert_int_equal(mien_dequantise(&params, NULL, sum, 40, update, metrics), MIEN_OK);
     assert_true(fabs((double)update[5] + 4000.0 / (40.0 * params.scale)) < 1e-7);
     assert_true(update[4] == 0.0f);
     assert_true(fabsf(metrics[MIEN_METRIC_TRAINED] - 0.75f) < 1e-6f);
+}
+
+/* Vectors of one key add up, and their sum comes back as the average of what went in; bits are
+ * fewer, coordinates a power of two, bounds the same promise. Errors: a rounding is off by less
+ * than 1, so each of the averaged coordinates by less than 1 / sqrt(12) in the mean square. */
+static void rotated_vectors_add_up(void **state)
+{
+    (void)state;
+    enum { ROOM = 1024, M = 20 };
+    static const uint8_t key[32] = {1, 2, 3};
+    const struct mien_secagg_shape shape = {
+        .n_update = N, .clip = CLIP, .n_max = 40, .rotate = true};
+    struct mien_secagg_params p;
+    int64_t sum[ROOM] = {0};
+    double want[N] = {0};
+    float back[ROOM];
+    float metrics[MIEN_N_METRICS];
+    double square = 0.0;
+
+    assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
+    assert_int_equal(p.dim, ROOM);
+    assert_true(p.bits < params.bits);
+    for (int m = 0; m < M; m++) {
+        float update[ROOM] = {0};
+        int32_t vector[ROOM];
+        struct mien_quantise_note note;
+        struct mien_contribution contribution = {.update = update, .metrics = {1.0f, 0.0f, 0.25f}};
+
+        if (m == 0)
+            update[17] = (float)CLIP; /* the worst there is without rotation */
+        else
+            draw_update(0.9 * CLIP, update);
+        for (int i = 0; i < N; i++)
+            want[i] += (double)update[i] / M;
+        assert_int_equal(mien_quantise(&p, key, &contribution, &rng, vector, &note), MIEN_OK);
+        assert_int_equal(note.n_clamped, 0);
+        assert_true(mien_quantise_holds(&p, vector));
+        for (int i = 0; i < ROOM; i++)
+            sum[i] += vector[i];
+    }
+    assert_int_equal(mien_dequantise(&p, key, sum, M, back, metrics), MIEN_OK);
+    for (int i = 0; i < N; i++)
+        square += ((double)back[i] - want[i]) * ((double)back[i] - want[i]);
+    assert_true(sqrt(square / N) * p.scale < 1.0 / sqrt(12.0 * M) * 2.0);
+    assert_true(fabsf(metrics[MIEN_METRIC_TRAINED] - 1.0f) < 0.1f);
+    assert_true(fabsf(metrics[MIEN_METRIC_D_LOSS] - 0.25f) < 0.1f);
 }
 
 int main(void)
@@ -227,7 +320,10 @@ int main(void)
         cmocka_unit_test(numbers_that_are_none_give_zeros_and_an_error),
         cmocka_unit_test(a_peak_is_clamped_and_counted),
         cmocka_unit_test(redraws_end_in_rounding_toward_zero),
+        cmocka_unit_test(the_largest_sum_comes_back_and_one_more_would_not),
+        cmocka_unit_test(bounds_are_exact),
         cmocka_unit_test(sums_come_back_as_averages),
+        cmocka_unit_test(rotated_vectors_add_up),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -5,6 +5,8 @@
 #include "common/wire/message.h"
 #include "tests/support/test.h"
 
+#include <math.h>
+
 static void every_preset_has_a_vector_that_the_wire_carries(void **state)
 {
     (void)state;
@@ -23,10 +25,30 @@ static void every_preset_has_a_vector_that_the_wire_carries(void **state)
     }
 }
 
+static void a_rotated_vector_has_fewer_bits_and_the_same_clip(void **state)
+{
+    (void)state;
+    struct mien_plan plan;
+    struct mien_secagg_params plain;
+    struct mien_secagg_params rotated;
+
+    assert_int_equal(mien_plan_preset("faces32", &plan, NULL), MIEN_OK);
+    plan.bits = 0;
+    assert_int_equal(mien_secagg_params_of_plan(&plan, &plain, NULL), MIEN_OK);
+    plan.rotate = true;
+    assert_int_equal(mien_secagg_params_of_plan(&plan, &rotated, NULL), MIEN_OK);
+    assert_int_equal(rotated.dim & (rotated.dim - 1), 0);
+    assert_true(rotated.dim >= plain.dim && rotated.dim < 2 * plain.dim);
+    assert_true(rotated.bits + 4 <= plain.bits);
+    /* N is at least 16 sqrt(d), d with what was filled in. */
+    assert_true(rotated.scale * plan.clip >= 15.999 * sqrt(rotated.dim));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_preset_has_a_vector_that_the_wire_carries),
+        cmocka_unit_test(a_rotated_vector_has_fewer_bits_and_the_same_clip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
