@@ -1,234 +1,325 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dp/account.h"
 
+#include "common/dp/event.h"
+#include "common/dp/gaussian.h"
+#include "common/dp/pld.h"
+#include "common/dp/rdp.h"
+
 #include <math.h>
-#include <string.h>
 
-static const char *const sampling_names[] = {
-    [MIEN_SAMPLING_NONE] = "none",
-    [MIEN_SAMPLING_POISSON] = "poisson",
-    [MIEN_SAMPLING_FIXED] = "fixed",
-    [MIEN_SAMPLING_POISSON_CAPPED] = "poisson-capped",
-};
-
-/* Orders tried. The best order moves with sqrt(log(1/delta)) z / sqrt(T); the grid matters little
- * (notes: below 0.7 %), and more orders can only help. */
-static const double orders[] = {
-    1.01, 1.02, 1.05, 1.1,  1.15, 1.2,  1.25, 1.3,  1.4,  1.5,  1.6,  1.75, 2,    2.25, 2.5,
-    2.75, 3,    3.25, 3.5,  3.75, 4,    4.25, 4.5,  4.75, 5,    5.25, 5.5,  5.75, 6,    6.25,
-    6.5,  6.75, 7,    7.25, 7.5,  7.75, 8,    8.25, 8.5,  8.75, 9,    9.25, 9.5,  9.75, 10,
-    10.5, 11,   11.5, 12,   13,   14,   15,   16,   17,   18,   19,   20,   21,   22,   23,
-    24,   25,   26,   27,   28,   29,   30,   31,   32,   33,   34,   35,   36,   37,   38,
-    39,   40,   41,   42,   43,   44,   45,   46,   47,   48,   49,   50,   51,   52,   53,
-    54,   55,   56,   57,   58,   59,   60,   61,   62,   63,   64,   66,   69,   72,   75,
-    78,   81,   84,   87,   90,   93,   96,   99,   102,  105,  108,  111,  114,  117,  120,
-    123,  126,  136,  144,  152,  160,  168,  176,  184,  192,  200,  208,  216,  224,  232,
-    240,  248,  256,  288,  320,  352,  384,  448,  512,  640,  768,  1024, 1280, 1536, 2000,
-};
-
-#define N_ORDERS (sizeof(orders) / sizeof(orders[0]))
-
-const char *mien_sampling_name(enum mien_sampling sampling)
+bool mien_dp_has_pld(void)
 {
-    size_t i = (size_t)sampling;
-
-    return i < sizeof(sampling_names) / sizeof(sampling_names[0]) ? sampling_names[i] : NULL;
+    return mien_pld_available();
 }
 
-enum mien_status mien_sampling_parse(const char *name, enum mien_sampling *out,
-                                     struct mien_err *err)
+/* ---- Renyi ---- */
+
+static double log_mix(double weight, double first, double second)
 {
-    for (size_t i = 1; i < sizeof(sampling_names) / sizeof(sampling_names[0]); i++) {
-        if (strcmp(name, sampling_names[i]) == 0) {
-            *out = (enum mien_sampling)i;
+    double high = fmax(first, second);
+
+    if (!isfinite(high))
+        return high;
+    return high + log((1.0 - weight) * exp(first - high) + weight * exp(second - high));
+}
+
+/* log moments of one release at all orders, by what is valid for it. */
+static enum mien_status event_moments(const struct mien_dp_event *event, double *moments)
+{
+    const double *orders = mien_rdp_orders;
+    const size_t n = MIEN_RDP_N_ORDERS;
+    struct mien_law_step step = mien_event_step(event);
+    double second[MIEN_RDP_N_ORDERS];
+
+    if (!mien_event_has_pair(event))
+        return mien_rdp_fixed_replace(event->rate, event->noise, orders, n, moments);
+    if (event->kind == MIEN_DP_DISCRETE_GAUSSIAN) {
+        mien_rdp_poisson_any(event->rate, event->noise / mien_event_distance(event), orders, n,
+                             moments);
+        return MIEN_OK;
+    }
+    enum mien_status status = mien_rdp_pair(&step.parts[0].pair, orders, n, moments);
+    if (status != MIEN_OK || step.n_parts == 1)
+        return status;
+    status = mien_rdp_pair(&step.parts[1].pair, orders, n, second);
+    for (size_t i = 0; i < n && status == MIEN_OK; i++)
+        moments[i] = log_mix(step.parts[1].weight, moments[i], second[i]);
+    return status;
+}
+
+static enum mien_status rdp_epsilon(const struct mien_dp_event *events, size_t n_events,
+                                    double delta, double *epsilon)
+{
+    double total[MIEN_RDP_N_ORDERS] = {0};
+    double moments[MIEN_RDP_N_ORDERS];
+
+    for (size_t j = 0; j < n_events; j++) {
+        if (events[j].count == 0)
+            continue;
+        if (events[j].noise == 0.0) {
+            *epsilon = INFINITY;
             return MIEN_OK;
         }
+        enum mien_status status = event_moments(&events[j], moments);
+        if (status != MIEN_OK)
+            return status;
+        for (size_t i = 0; i < MIEN_RDP_N_ORDERS; i++)
+            total[i] += (double)events[j].count * moments[i];
     }
-    return mien_err_set(err, MIEN_EPARSE,
-                        "no sampling mode \"%s\": poisson, poisson-capped, fixed or none", name);
-}
+    *epsilon = INFINITY;
+    for (size_t i = 0; i < MIEN_RDP_N_ORDERS; i++) {
+        double order = mien_rdp_orders[i];
 
-static enum mien_status check_event(const struct mien_dp_event *event, struct mien_err *err)
-{
-    if (mien_sampling_name(event->sampling) == NULL)
-        return mien_err_set(err, MIEN_EINVAL, "no sampling mode was given");
-    if (!(event->rate > 0.0) || event->rate > 1.0)
-        return mien_err_set(err, MIEN_EINVAL, "sampling rate %g is not in (0, 1]", event->rate);
-    if (event->sampling == MIEN_SAMPLING_NONE && event->rate != 1.0)
-        return mien_err_set(err, MIEN_EINVAL, "without sampling the rate is 1, not %g",
-                            event->rate);
-    if (!(event->noise >= 0.0) || !isfinite(event->noise))
-        return mien_err_set(err, MIEN_EINVAL, "noise multiplier %g is not a finite number >= 0",
-                            event->noise);
-    if (!(event->apart >= 0.0) || event->apart > 1.0)
-        return mien_err_set(err, MIEN_EINVAL, "probability %g of another release is not in [0, 1]",
-                            event->apart);
-    if (event->sampling == MIEN_SAMPLING_POISSON_CAPPED && event->apart == 0.0)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "poisson-capped: how likely the cap is reached was not given");
+        *epsilon = fmin(*epsilon, mien_rdp_epsilon(total[i] / (order - 1.0), order, delta));
+    }
     return MIEN_OK;
 }
 
-/* RDP of one release. A fixed-size sample is dominated by the Poisson pair at twice the distance.
- */
-static double event_rdp(const struct mien_dp_event *event, double order)
-{
-    double noise = event->sampling == MIEN_SAMPLING_FIXED ? 0.5 * event->noise : event->noise;
+/* ---- without sampling ---- */
 
-    return mien_dp_rdp(event->rate, noise, order);
-}
-
-/* Canonne, Kamath, Steinke 2020, proposition 12. */
-static double epsilon_of_rdp(double rdp, double order, double delta)
-{
-    if (!isfinite(rdp))
-        return INFINITY;
-    /* The total variation of the pair is at most sqrt(1 - exp(-KL)), and KL is at most the RDP. */
-    if (delta * delta > -expm1(-rdp))
-        return 0.0;
-    double epsilon = rdp + log1p(-1.0 / order) - log(delta * order) / (order - 1.0);
-    return epsilon > 0.0 ? epsilon : 0.0;
-}
-
-static double rdp_epsilon(const struct mien_dp_event *events, size_t n_events, double delta)
-{
-    double best = INFINITY;
-
-    for (size_t i = 0; i < N_ORDERS; i++) {
-        double total = 0.0;
-
-        for (size_t j = 0; j < n_events && isfinite(total); j++) {
-            if (events[j].count > 0)
-                total += (double)events[j].count * event_rdp(&events[j], orders[i]);
-        }
-        best = fmin(best, epsilon_of_rdp(total, orders[i], delta));
-    }
-    return best * (1.0 + 1e-12);
-}
-
-/* Every release counted as if everybody took part: one Gaussian, exactly. A fixed-size subset's
- * witness sees a replacement at most, so it counts at twice the distance. */
-static double unsampled_epsilon(const struct mien_dp_event *events, size_t n_events, double delta)
+/* Every release counted as if everybody took part: one Gaussian of this mu. */
+static double unsampled_mu(const struct mien_dp_event *events, size_t n_events)
 {
     double mu_squared = 0.0;
 
     for (size_t j = 0; j < n_events; j++) {
-        double distance = events[j].sampling == MIEN_SAMPLING_FIXED ? 2.0 : 1.0;
-        double mu = distance / events[j].noise;
+        double mu = mien_event_distance(&events[j]) / events[j].noise;
 
         if (events[j].count > 0)
             mu_squared += (double)events[j].count * mu * mu;
     }
-    return mien_dp_gaussian_epsilon(sqrt(mu_squared), delta);
+    return sqrt(mu_squared);
+}
+
+/* ---- privacy loss distributions ---- */
+
+static bool same_constants(const struct mien_dp_event *a, const struct mien_dp_event *b)
+{
+    return a->sampling == b->sampling && a->rate == b->rate && a->population == b->population &&
+           a->cap == b->cap;
+}
+
+/* Whether the list looks as if it had been fixed before the first release. */
+static bool fixed_plan(const struct mien_dp_event *events, size_t n_events)
+{
+    const struct mien_dp_event *sampled = NULL;
+
+    for (size_t i = 0; i < n_events; i++) {
+        if (!mien_event_has_pair(&events[i]) || events[i].kind != MIEN_DP_GAUSSIAN ||
+            events[i].noise != events[0].noise)
+            return false;
+        if (!mien_event_amplified(&events[i]))
+            continue;
+        if (sampled != NULL && !same_constants(sampled, &events[i]))
+            return false;
+        sampled = &events[i];
+    }
+    return true;
+}
+
+/* All sampled releases as one step, all others as one Gaussian. */
+static size_t gather(const struct mien_dp_event *events, size_t n_events,
+                     struct mien_law_step steps[2])
+{
+    struct mien_dp_event sampled = {0};
+    double mu_squared = 0.0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_events; i++) {
+        double mu = mien_event_distance(&events[i]) / events[i].noise;
+
+        if (events[i].count == 0)
+            continue;
+        if (mien_event_amplified(&events[i])) {
+            uint64_t count = sampled.count + events[i].count;
+
+            sampled = events[i];
+            sampled.count = count;
+        } else {
+            mu_squared += (double)events[i].count * mu * mu;
+        }
+    }
+    if (sampled.count > 0)
+        steps[n++] = mien_event_step(&sampled);
+    if (mu_squared > 0.0)
+        steps[n++] = (struct mien_law_step){1.0, 1, {{1.0, {1.0 / sqrt(mu_squared), 1.0, 0.0}}}};
+    return n;
+}
+
+/* The larger of both directions; the same where the pairs are their own mirror images. */
+static enum mien_status both_directions(struct mien_law_step *steps, size_t n_steps,
+                                        const struct mien_pld_options *options,
+                                        struct mien_pld_answer *out)
+{
+    struct mien_pld_answer other = {0};
+    bool symmetric = true;
+    enum mien_status status = mien_pld_epsilon(steps, n_steps, options, out);
+
+    for (size_t i = 0; i < n_steps; i++) {
+        for (size_t j = 0; j < steps[i].n_parts; j++) {
+            struct mien_pair *pair = &steps[i].parts[j].pair;
+            double up = pair->up;
+
+            symmetric = symmetric && (pair->up == pair->down || pair->up == 1.0);
+            pair->up = pair->down;
+            pair->down = up;
+        }
+    }
+    if (symmetric || status != MIEN_OK)
+        return status;
+    status = mien_pld_epsilon(steps, n_steps, options, &other);
+    if (other.epsilon > out->epsilon)
+        *out = other;
+    return status;
+}
+
+static enum mien_status pld_cost(const struct mien_dp_event *events, size_t n_events, double delta,
+                                 const struct mien_dp_options *options, struct mien_dp_cost *cost)
+{
+    struct mien_law_step steps[2];
+    struct mien_pld_answer answer;
+    struct mien_pld_options pld = {.delta = delta, .grid = options->grid};
+    size_t n = gather(events, n_events, steps);
+    enum mien_status status = both_directions(steps, n, &pld, &answer);
+
+    if (status != MIEN_OK)
+        return status;
+    cost->pld = answer.epsilon;
+    cost->pld_grid = answer.grid;
+    if (!options->lower || !isfinite(answer.epsilon))
+        return MIEN_OK;
+    pld.optimistic = true;
+    n = gather(events, n_events, steps);
+    status = both_directions(steps, n, &pld, &answer);
+    if (status == MIEN_OK)
+        cost->pld_lower = isfinite(answer.epsilon) ? answer.epsilon : 0.0;
+    return status;
+}
+
+/* ---- all of them ---- */
+
+/* What an account is about, beside the events. */
+struct question {
+    double delta;
+    double mu; /* as if nobody were sampled */
+    bool sampled;
+    bool continuous;
+    bool fixed_plan;
+    double apart; /* summed over the releases */
+};
+
+static struct question question_of(const struct mien_dp_event *events, size_t n_events,
+                                   double delta)
+{
+    struct question q = {.delta = delta,
+                         .mu = unsampled_mu(events, n_events),
+                         .continuous = true,
+                         .fixed_plan = fixed_plan(events, n_events)};
+
+    for (size_t i = 0; i < n_events; i++) {
+        q.sampled = q.sampled || (events[i].count > 0 && mien_event_amplified(&events[i]));
+        q.continuous = q.continuous && events[i].kind == MIEN_DP_GAUSSIAN;
+        if (events[i].sampling != MIEN_SAMPLING_NONE)
+            q.apart += (double)events[i].count * events[i].apart;
+    }
+    return q;
+}
+
+/* The cost to whom sampling hides nothing. */
+static double unsampled_epsilon(const struct question *q, double delta)
+{
+    return q->continuous ? mien_dp_gaussian_epsilon(q->mu, delta)
+                         : mien_dp_zcdp_epsilon(0.5 * q->mu * q->mu, delta);
 }
 
 /* The reader's figures when accountants may use `delta`. */
-static void account_reader(const struct mien_dp_event *events, size_t n_events, double delta,
-                           struct mien_dp_cost *cost)
+static enum mien_status account_reader(const struct mien_dp_event *events, size_t n_events,
+                                       const struct question *q, double delta,
+                                       const struct mien_dp_options *options,
+                                       struct mien_dp_cost *cost)
 {
-    cost->rdp = rdp_epsilon(events, n_events, delta);
+    bool with_pld = q->sampled && q->fixed_plan && isfinite(q->mu) && !options->without_pld &&
+                    mien_pld_available();
+    enum mien_status status = rdp_epsilon(events, n_events, delta, &cost->rdp);
+
     /* Sampling never costs more than taking part always. */
-    cost->epsilon = fmin(cost->rdp, unsampled_epsilon(events, n_events, delta));
+    cost->epsilon = fmin(cost->rdp, unsampled_epsilon(q, delta));
+    if (status == MIEN_OK && with_pld) {
+        status = pld_cost(events, n_events, delta, options, cost);
+        if (status == MIEN_OK)
+            cost->epsilon = fmin(cost->epsilon, cost->pld);
+    }
+    return status;
 }
 
 /* As above, when `apart` of the releases may be others: a pair of worlds that is (epsilon, delta_0)
  * apart but for events of probability `apart` on either side is (epsilon, delta_0 + apart
  * (1 + e^epsilon)). Epsilon stands on both sides, so it is raised until it holds. */
-static void account_apart(const struct mien_dp_event *events, size_t n_events, double delta,
-                          double apart, struct mien_dp_cost *cost)
+static enum mien_status account_apart(const struct mien_dp_event *events, size_t n_events,
+                                      const struct question *q,
+                                      const struct mien_dp_options *options,
+                                      struct mien_dp_cost *cost)
 {
+    struct mien_dp_options quick = *options;
+    struct mien_dp_cost rough = *cost;
     double assumed;
 
-    account_reader(events, n_events, delta, cost);
+    /* Where even the larger figure leaves nearly all of delta, one pass under it is enough. */
+    quick.without_pld = true;
+    enum mien_status status = account_reader(events, n_events, q, q->delta, &quick, &rough);
+    if (status == MIEN_OK && q->apart * (1.0 + exp(rough.epsilon * 1.01)) > 1e-3 * q->delta)
+        status = account_reader(events, n_events, q, q->delta, options, &rough);
     do {
-        assumed = cost->epsilon * (1.0 + 1e-6);
-        const double left = delta - apart * (1.0 + exp(assumed));
+        assumed = rough.epsilon * (1.0 + 1e-6);
+        double left = q->delta - q->apart * (1.0 + exp(assumed));
 
-        if (!(left > 0.0)) {
-            cost->epsilon = INFINITY;
-            cost->rdp = INFINITY;
-            return;
+        if (status == MIEN_OK && !(left > 0.0)) {
+            cost->epsilon = cost->rdp = INFINITY;
+            cost->pld = cost->pld == MIEN_DP_NOT_VALID ? MIEN_DP_NOT_VALID : INFINITY;
+            return MIEN_OK;
         }
-        account_reader(events, n_events, left, cost);
-    } while (cost->epsilon > assumed);
-    cost->epsilon = assumed;
+        if (status == MIEN_OK)
+            status = account_reader(events, n_events, q, left, options, cost);
+        rough = *cost;
+    } while (status == MIEN_OK && cost->epsilon > assumed);
+    return status;
+}
+
+enum mien_status mien_dp_account_by(const struct mien_dp_event *events, size_t n_events,
+                                    double delta, const struct mien_dp_options *options,
+                                    struct mien_dp_cost *out, struct mien_err *err)
+{
+    struct mien_dp_cost cost = {.gaussian = MIEN_DP_NOT_VALID,
+                                .zcdp = MIEN_DP_NOT_VALID,
+                                .pld = MIEN_DP_NOT_VALID,
+                                .pld_lower = MIEN_DP_NOT_VALID};
+    enum mien_status status = mien_event_check_list(events, n_events, delta, err);
+
+    if (status != MIEN_OK)
+        return status;
+    struct question q = question_of(events, n_events, delta);
+    if (q.apart > 0.0)
+        status = account_apart(events, n_events, &q, options, &cost);
+    else
+        status = account_reader(events, n_events, &q, delta, options, &cost);
+    if (status != MIEN_OK)
+        return mien_err_set(err, status, "no memory to account for %zu events", n_events);
+    /* Who knows who took part learns nothing from coins; the reader sees no more than that. */
+    cost.epsilon_witness = unsampled_epsilon(&q, delta);
+    cost.epsilon = fmin(cost.epsilon, cost.epsilon_witness);
+    if (!q.sampled) {
+        cost.gaussian = q.continuous ? cost.epsilon_witness : MIEN_DP_NOT_VALID;
+        cost.zcdp = mien_dp_zcdp_epsilon(0.5 * q.mu * q.mu, delta);
+    }
+    *out = cost;
+    return MIEN_OK;
 }
 
 enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_events, double delta,
                                  struct mien_dp_cost *out, struct mien_err *err)
 {
-    bool sampled = false;
-    double apart = 0.0;
+    const struct mien_dp_options all = {0};
 
-    if (!(delta > 0.0) || !(delta < 1.0))
-        return mien_err_set(err, MIEN_EINVAL, "delta %g is not in (0, 1)", delta);
-    for (size_t j = 0; j < n_events; j++) {
-        enum mien_status status = check_event(&events[j], err);
-
-        if (status != MIEN_OK)
-            return status;
-        sampled = sampled || (events[j].count > 0 && events[j].rate < 1.0);
-        if (events[j].sampling != MIEN_SAMPLING_NONE)
-            apart += (double)events[j].count * events[j].apart;
-    }
-    struct mien_dp_cost cost = {
-        .gaussian = MIEN_DP_NOT_VALID,
-        /* Who knows who took part learns nothing from coins. */
-        .epsilon_witness = unsampled_epsilon(events, n_events, delta),
-    };
-    if (apart > 0.0)
-        account_apart(events, n_events, delta, apart, &cost);
-    else
-        account_reader(events, n_events, delta, &cost);
-    /* The reader sees no more than the witness. */
-    cost.epsilon = fmin(cost.epsilon, cost.epsilon_witness);
-    if (!sampled)
-        cost.gaussian = cost.epsilon_witness;
-    *out = cost;
-    return MIEN_OK;
-}
-
-static bool enough(const struct mien_dp_event *event, double noise, double epsilon, double delta)
-{
-    struct mien_dp_event tried = *event;
-    struct mien_dp_cost cost = {0};
-
-    tried.noise = noise;
-    return mien_dp_account(&tried, 1, delta, &cost, NULL) == MIEN_OK && cost.epsilon <= epsilon;
-}
-
-enum mien_status mien_dp_solve_noise(const struct mien_dp_event *event, double epsilon,
-                                     double delta, double *noise, struct mien_err *err)
-{
-    struct mien_dp_event checked = *event;
-    struct mien_dp_cost cost = {0};
-
-    checked.noise = 1.0;
-    enum mien_status status = mien_dp_account(&checked, 1, delta, &cost, err);
-    if (status != MIEN_OK)
-        return status;
-    if (!(epsilon > 0.0) || !isfinite(epsilon))
-        return mien_err_set(err, MIEN_EINVAL, "epsilon %g is not a positive number", epsilon);
-    double high = 1.0;
-    while (!enough(event, high, epsilon, delta)) {
-        high *= 2.0;
-        if (high > 1e6)
-            return mien_err_set(err, MIEN_EINVAL, "no noise multiplier up to 1e6 gives epsilon %g",
-                                epsilon);
-    }
-    double low = high * 0.5;
-    while (low > 1e-3 && enough(event, low, epsilon, delta)) {
-        high = low;
-        low *= 0.5;
-    }
-    while (high - low > 1e-6 * high) {
-        double middle = 0.5 * (low + high);
-
-        if (enough(event, middle, epsilon, delta))
-            high = middle;
-        else
-            low = middle;
-    }
-    *noise = high;
-    return MIEN_OK;
+    return mien_dp_account_by(events, n_events, delta, &all, out, err);
 }

@@ -1,19 +1,25 @@
 /* What a run of noisy sums costs: (epsilon, delta) by every accountant that is valid for it.
  *
  * A run is a list of events; each event is `count` releases of an integer sum whose units have L2
- * bound B, with rounded Gaussian noise of standard deviation sigma (both integers; z = sigma / B),
- * the units drawn as `sampling` says. On an integer sum the rounded Gaussian is post-processing of
- * the continuous one, so the Gaussian's accountants are proofs for it in any dimension.
+ * bound B, with noise of standard deviation sigma (both integers; z = sigma / B), the units drawn
+ * as `sampling` says. On an integer sum the rounded Gaussian is post-processing of the continuous
+ * one, so the Gaussian's accountants are proofs for it in any dimension. Correlated noise (trees,
+ * matrices) is one unsampled event with z over the sensitivity of strategy.h.
  *
  * Two figures: the reader's (sees releases and the public ledger; amplified by sampling) and the
- * witness' (also knows who took part: no amplification). Relation: zero-out. Every truncation is
- * against us: a figure here is never below the true one by more than rounding, and what cannot be
- * computed is infinite.
+ * witness' (also knows who took part: no amplification). Every truncation is against us: a figure
+ * here is never below the true one by more than rounding, and what cannot be computed is infinite.
+ *
+ * Privacy loss distributions need a list that was fixed before the first release; they count only
+ * where all events that are sampled have the same constants and all noise is the same, which is
+ * what a run without changes looks like. Renyi and Gaussian figures hold for any list.
  *
  * Sources: Mironov 2017 (RDP); Mironov, Talwar, Zhang 2019, "Renyi Differential Privacy of the
  *          Sampled Gaussian Mechanism", section 3; Canonne, Kamath, Steinke 2020, proposition 12
- *          (conversion); Balle, Wang 2018, theorem 8 (exact Gaussian); Zhu, Dong, Wang 2022
- *          (fixed-size samples as a Poisson pair of twice the distance)
+ *          (conversion); Balle, Wang 2018, theorem 8 (exact Gaussian); Doroshenko et al. 2022
+ *          (privacy loss distributions); Zhu, Dong, Wang 2022 (fixed-size samples as a Poisson pair
+ *          of twice the distance); Wang, Balle, Kasiviswanathan 2019, theorem 27 (the same, one
+ *          replaced); Ganesh et al. 2025 (a capped Poisson sample)
  * Threads: any; no state
  */
 #ifndef MIEN_DP_ACCOUNT_H
@@ -31,7 +37,20 @@ enum mien_sampling {
     MIEN_SAMPLING_NONE = 1,    /* everybody, or by a rule that is not random: q counts as 1 */
     MIEN_SAMPLING_POISSON = 2, /* an independent coin of probability q per unit */
     MIEN_SAMPLING_FIXED = 3,   /* a uniform subset of fixed size, a share q of all units */
-    MIEN_SAMPLING_POISSON_CAPPED = 4, /* coins; above a cap, drawn units are left out at random */
+    MIEN_SAMPLING_POISSON_CAPPED = 4, /* coins; above a cap the drawn are dropped at random */
+};
+
+/* What differs between the two worlds that must look alike. */
+enum mien_relation {
+    MIEN_RELATION_ZERO_OUT = 1,   /* one unit's vector is zero: this project's */
+    MIEN_RELATION_ADD_REMOVE = 2, /* one unit more or less */
+    MIEN_RELATION_REPLACE = 3,    /* one unit's vector is any other: it moves by 2 B */
+};
+
+/* How the noise is distributed. */
+enum mien_dp_noise {
+    MIEN_DP_GAUSSIAN = 0,          /* rounded_gaussian: every Gaussian accountant is a proof */
+    MIEN_DP_DISCRETE_GAUSSIAN = 1, /* zCDP; sampled, RDP by a bound for any mechanism */
 };
 
 /* "none", "poisson", "fixed", "poisson-capped", or NULL. Static storage. */
@@ -39,6 +58,11 @@ const char *mien_sampling_name(enum mien_sampling sampling);
 
 /* The mode of a name.  errors  MIEN_EPARSE  no such name (the sentence lists them) */
 MIEN_CHECK enum mien_status mien_sampling_parse(const char *name, enum mien_sampling *out,
+                                                struct mien_err *err);
+
+/* "zero-out", "add-remove", "replace", or NULL; and back. As above. */
+const char *mien_relation_name(enum mien_relation relation);
+MIEN_CHECK enum mien_status mien_relation_parse(const char *name, enum mien_relation *out,
                                                 struct mien_err *err);
 
 /* `count` releases under the same constants. */
@@ -52,6 +76,13 @@ struct mien_dp_event {
      * anything was released at all, or a cap was reached (sampling.h). Delta pays
      * count apart (1 + e^epsilon) for it, so that the rest is all that accountants may use. */
     double apart;
+    enum mien_relation relation; /* 0: zero-out */
+    enum mien_dp_noise kind;
+
+    /* A capped sample that `apart` does not pay for: coins are drawn for at least `population`
+     * units, and at most `cap` of the drawn are in a release. */
+    uint64_t population;
+    uint64_t cap;
 };
 
 /* A figure that no accountant of this set gave. */
@@ -63,24 +94,36 @@ struct mien_dp_cost {
     double epsilon_witness; /* no amplification */
     double rdp;             /* MIEN_DP_NOT_VALID where the accountant does not apply */
     double gaussian;        /* exact; only where no event is sampled */
+    double zcdp;            /* from the sum of rho alone; only where no event is sampled */
+    double pld;             /* privacy loss distributions, the upper bound */
+    double pld_lower;       /* the lower, where asked for: the true epsilon is between */
+    double pld_grid;        /* spacing of the losses; 0 for a closed form */
+};
+
+/* How to account. Zeroed: all accountants, grids chosen. */
+struct mien_dp_options {
+    bool without_pld; /* Renyi and closed forms only */
+    bool lower;       /* pld_lower too: twice the work */
+    double grid;      /* of the privacy loss distributions; 0: chosen for 2e-5 of epsilon */
 };
 
 /* The cost of all events together.
  *
  *   delta   in (0, 1)
- *   errors  MIEN_EINVAL  a sampling mode, rate, noise or delta out of range (named in err)
+ *   errors  MIEN_EINVAL  a sampling mode, rate, noise, cap or delta out of range, or relations
+ *                        that differ (named in err); MIEN_ENOMEM
  */
 MIEN_CHECK enum mien_status mien_dp_account(const struct mien_dp_event *events, size_t n_events,
                                             double delta, struct mien_dp_cost *out,
                                             struct mien_err *err);
 
-/* The smallest noise multiplier (to 1e-6 relative, rounded up) with which `event` (its `noise` is
- * ignored) costs the reader at most `epsilon`.
- *
- *   errors  MIEN_EINVAL  as above, or no multiplier up to 10^6 is enough
- */
-MIEN_CHECK enum mien_status mien_dp_solve_noise(const struct mien_dp_event *event, double epsilon,
-                                                double delta, double *noise, struct mien_err *err);
+/* The same with a choice of accountants. */
+MIEN_CHECK enum mien_status mien_dp_account_by(const struct mien_dp_event *events, size_t n_events,
+                                               double delta, const struct mien_dp_options *options,
+                                               struct mien_dp_cost *out, struct mien_err *err);
+
+/* Whether this build has privacy loss distributions (FFTW, a build option). */
+bool mien_dp_has_pld(void);
 
 /* RDP of one release of the Poisson-sampled Gaussian at one order > 1, any real: closed form for
  * integers, quadrature between. Infinity where it does not converge. */
@@ -89,5 +132,9 @@ double mien_dp_rdp(double rate, double noise, double order);
 /* The smallest epsilon >= 0 with which a Gaussian of sensitivity / deviation = mu is
  * (epsilon, delta)-private, rounded up; infinity for what cannot be computed. */
 double mien_dp_gaussian_epsilon(double mu, double delta);
+
+/* The smallest epsilon >= 0 that rho-zCDP implies at delta by the conversion of Canonne, Kamath and
+ * Steinke over all orders, rounded up. */
+double mien_dp_zcdp_epsilon(double rho, double delta);
 
 #endif

@@ -62,5 +62,40 @@ double mien_dp_gaussian_epsilon(double mu, double delta)
         else
             low = middle;
     }
-    return high * (1.0 + ROUND_UP);
+    /* Where mu is small delta is a difference of near numbers, and rounding weighs more. */
+    return high * (1.0 + ROUND_UP + 1e-15 / fmin(mu, 1.0));
+}
+
+/* Canonne, Kamath, Steinke 2020, proposition 12, at the order 1 + excess. Every order is a bound.
+ */
+static double zcdp_at(double rho, double delta, double excess)
+{
+    double order = 1.0 + excess;
+
+    return order * rho + log1p(-1.0 / order) - (log(delta) + log1p(excess)) / excess;
+}
+
+double mien_dp_zcdp_epsilon(double rho, double delta)
+{
+    static const double golden = 0.61803398874989484820;
+
+    if (rho == 0.0)
+        return 0.0;
+    if (!(rho > 0.0) || !isfinite(rho) || !(delta > 0.0))
+        return INFINITY;
+    if (delta * delta > -expm1(-rho))
+        return 0.0;
+    double middle = 0.5 * log(-log(delta) / rho);
+    double low = middle - 5.0;
+    double high = middle + 5.0;
+    while (high - low > 1e-9) {
+        double a = high - golden * (high - low);
+        double b = low + golden * (high - low);
+
+        if (zcdp_at(rho, delta, exp(a)) < zcdp_at(rho, delta, exp(b)))
+            high = b;
+        else
+            low = a;
+    }
+    return fmax(zcdp_at(rho, delta, exp(0.5 * (low + high))), 0.0) * (1.0 + ROUND_UP);
 }

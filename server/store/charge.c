@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/mem.h"
+#include "common/dp/solve.h"
 #include "server/store/store_internal.h"
 
 #include <inttypes.h>
@@ -83,8 +84,11 @@ static double noise_that_fits(const struct mien_chain *chain)
 
     before.run[chain->plan.run - 1] = (struct mien_chain_run){.delta = chain->plan.delta};
     if (mien_chain_cost(&before, &earlier, &delta, NULL) != MIEN_OK ||
-        mien_dp_solve_noise(&planned, chain->plan.epsilon_cap - earlier.epsilon, chain->plan.delta,
-                            &noise, NULL) != MIEN_OK)
+        mien_dp_solve_noise(
+            &planned,
+            &(struct mien_dp_target){.epsilon = chain->plan.epsilon_cap - earlier.epsilon,
+                                     .delta = chain->plan.delta},
+            &noise, NULL) != MIEN_OK)
         return 0.0;
     return noise;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mien account: what a run costs, or which noise it needs. */
-#include "common/dp/account.h"
+#include "common/dp/solve.h"
 #include "server/tools/ask.h"
 #include "server/tools/tools.h"
 
@@ -47,7 +47,8 @@ static enum mien_status event_of(const struct account_options *o, struct mien_dp
         event->noise = o->noise;
         return MIEN_OK;
     }
-    return mien_dp_solve_noise(event, o->epsilon, o->delta, &event->noise, err);
+    const struct mien_dp_target target = {.epsilon = o->epsilon, .delta = o->delta};
+    return mien_dp_solve_noise(event, &target, &event->noise, err);
 }
 
 /* ---- results ---- */
@@ -74,6 +75,8 @@ static bool fill_json(cJSON *json, const struct mien_dp_event *event,
     if (accountants == NULL)
         return false;
     if (cost->rdp != MIEN_DP_NOT_VALID && !add_real(accountants, "rdp", cost->rdp))
+        return false;
+    if (cost->pld != MIEN_DP_NOT_VALID && !add_real(accountants, "pld", cost->pld))
         return false;
     return cost->gaussian == MIEN_DP_NOT_VALID || add_real(accountants, "gaussian", cost->gaussian);
 }
@@ -104,6 +107,9 @@ static void print_text(const struct mien_dp_event *event, const struct account_o
     printf("epsilon %.6g for a witness, who also knows who took part\n", cost->epsilon_witness);
     if (cost->rdp != MIEN_DP_NOT_VALID)
         printf("  rdp       %.6g  Renyi, orders 1.01 to 2000\n", cost->rdp);
+    if (cost->pld != MIEN_DP_NOT_VALID)
+        printf("  pld       %.6g  privacy loss distributions, for a plan that is fixed\n",
+               cost->pld);
     if (cost->gaussian != MIEN_DP_NOT_VALID)
         printf("  gaussian  %.6g  exact, for releases without sampling\n", cost->gaussian);
 }

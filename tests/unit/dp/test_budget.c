@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-static const struct mien_dp_event one = {MIEN_SAMPLING_NONE, 1.0, 5.0, 1, 0};
+static const struct mien_dp_event one = {
+    .sampling = MIEN_SAMPLING_NONE, .rate = 1.0, .noise = 5.0, .count = 1};
 
 static void the_release_that_would_pass_the_cap_is_refused(void **state)
 {
