@@ -25,11 +25,16 @@
 /* Before a loop of constant length: unroll it `n` times, so that what it indexes stays in
  * registers. */
 #ifdef __clang__
-#define MIEN_UNROLL(n) MIEN_PRAGMA(clang loop unroll_count(n))
+#define MIEN_UNROLL(n) MIEN_PRAGMA(clang loop unroll(full))
 #else
 #define MIEN_UNROLL(n) MIEN_PRAGMA(GCC unroll n)
 #endif
 #define MIEN_PRAGMA(text) _Pragma(#text)
+
+/* The name of the copy that is compiled for one instruction set: meson gives MIEN_SET_NAME. */
+#define MIEN_SET(name) MIEN_SET_JOIN(name, MIEN_SET_NAME)
+#define MIEN_SET_JOIN(name, set) MIEN_SET_PASTE(name, set)
+#define MIEN_SET_PASTE(name, set) name##_##set
 
 /* An unsigned integer of 128 bits. */
 __extension__ typedef unsigned __int128 mien_u128;

@@ -2,6 +2,7 @@
 #include "common/nn/optim.h"
 
 #include "common/base/compiler.h"
+#include "common/tensor/elements.h"
 
 #include <math.h>
 
@@ -25,21 +26,15 @@ void mien_adam_step(const struct mien_adam *adam, const struct mien_moments *mom
     /* The bias corrections go into the rate and epsilon (Kingma, Ba 2015, end of section 2). */
     const double correction_2 = sqrt(1.0 - pow(adam->beta_2, (double)moments->t));
     const double correction_1 = 1.0 - pow(adam->beta_1, (double)moments->t);
-    const float rate = (float)(adam->rate * correction_2 / correction_1);
-    const float epsilon = (float)(adam->epsilon * correction_2);
-    const float b1 = (float)adam->beta_1;
-    const float b2 = (float)adam->beta_2;
-    float *first = moments->first + at;
-    float *second = moments->second + at;
+    const struct mien_adam_terms terms = {
+        .rate = (float)(adam->rate * correction_2 / correction_1),
+        .epsilon = (float)(adam->epsilon * correction_2),
+        .beta_1 = (float)adam->beta_1,
+        .beta_2 = (float)adam->beta_2,
+    };
 
-    MIEN_INDEPENDENT
-    for (uint64_t i = 0; i < n; i++) {
-        const float g = gradient[i];
-
-        first[i] = b1 * first[i] + (1.0f - b1) * g;
-        second[i] = b2 * second[i] + (1.0f - b2) * g * g;
-        value[i] -= rate * first[i] / (sqrtf(second[i]) + epsilon);
-    }
+    mien_elements_native()->adam(&terms, gradient, n, value, moments->first + at,
+                                 moments->second + at);
 }
 
 void mien_ema_step(float *average, const float *value, uint64_t n, double keep)

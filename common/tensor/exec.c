@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/num.h"
+#include "common/tensor/elements.h"
 #include "common/tensor/kernel_select.h"
 #include "common/tensor/kernels.h"
 #include "common/tensor/memory_plan.h"
@@ -175,6 +176,7 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
     const mien_real *b = value_of(exec, node->in[1]);
     const struct mien_shape shape_a = mien_graph_shape(exec->graph, node->in[0]);
     const struct mien_shape shape_b = mien_graph_shape(exec->graph, node->in[1]);
+    const struct mien_elements *elements = mien_elements_native();
 
     switch (node->op) {
     case MIEN_OP_CONSTANT:
@@ -184,6 +186,9 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
     case MIEN_OP_MULTIPLY:
     case MIEN_OP_DIVIDE:
         mien_kernel_binary(node->op, a, &shape_a, b, &shape_b, out);
+        break;
+    case MIEN_OP_GATE:
+        elements->gate(a, b, mien_shape_count(&shape_a), (mien_real)node->number, out);
         break;
     case MIEN_OP_SUM:
         mien_kernel_sum(a, &shape_a, &node->shape, out);
@@ -222,8 +227,7 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
         compute_selection(exec, node, a, b, out);
         break;
     default:
-        mien_kernel_unary(node->op, a, mien_shape_count(&node->shape), (mien_real)node->number,
-                          out);
+        elements->unary(node->op, a, mien_shape_count(&node->shape), (mien_real)node->number, out);
     }
 }
 

@@ -90,12 +90,19 @@ static struct adjoints softplus_rule(const struct rule_args *r)
     return one(mien_multiply(r->graph, r->dy, mien_sigmoid(r->graph, r->a)));
 }
 
-/* y = a > 0 ? a : s a: da = dy (a > 0 ? 1 : s), whose own derivative is 0 almost everywhere */
+/* y = a > 0 ? a : s a: da = a > 0 ? dy : s dy. y has the sign of a unless s < 0, and is kept
+ * anyway, while a can be forgotten. */
 static struct adjoints leaky_rule(const struct rule_args *r)
 {
-    mien_ref slope = mien_slope(r->graph, r->a, r->node.number);
+    const double slope = r->node.number;
 
-    return one(mien_multiply(r->graph, r->dy, slope));
+    return one(mien_gate(r->graph, r->dy, slope < 0.0 ? r->a : r->y, slope));
+}
+
+/* y = b > 0 ? a : s a: da = b > 0 ? dy : s dy */
+static struct adjoints gate_rule(const struct rule_args *r)
+{
+    return one(mien_gate(r->graph, r->dy, r->b, r->node.number));
 }
 
 /* y = op(a) op(b): da = dy op(b)', db = op(a)' dy, each as it must stand to come out in the layout
@@ -247,7 +254,9 @@ static struct adjoints element_rule(const struct rule_args *r)
         return softplus_rule(r);
     case MIEN_OP_LEAKY:
         return leaky_rule(r);
-    default: /* a leaf, SLOPE, or ROW_MAX */
+    case MIEN_OP_GATE:
+        return gate_rule(r);
+    default: /* a leaf, or ROW_MAX */
         return none;
     }
 }

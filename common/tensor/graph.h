@@ -79,7 +79,7 @@ enum mien_op {
     MIEN_OP_SIGMOID,
     MIEN_OP_SOFTPLUS, /* log(1 + e^x) */
     MIEN_OP_LEAKY,    /* x > 0 ? x : number x */
-    MIEN_OP_SLOPE,    /* x > 0 ? 1 : number; its gradient is 0 */
+    MIEN_OP_GATE,     /* b > 0 ? a : number a; shapes equal; no gradient in b */
     MIEN_OP_RESHAPE,
     MIEN_OP_SUM,       /* over the axes where the result has length 1 */
     MIEN_OP_BROADCAST, /* the adjoint of SUM */
@@ -118,7 +118,7 @@ struct mien_node {
     enum mien_op op;
     struct mien_shape shape;
     mien_ref in[2];  /* MIEN_NO_REF where the op takes fewer */
-    double number;   /* SCALE, SHIFT, LEAKY, SLOPE, CONSTANT */
+    double number;   /* SCALE, SHIFT, LEAKY, GATE, CONSTANT */
     uint64_t offset; /* PARAMETER: its place in the flat vector; INPUT: its index */
     uint32_t flags;  /* MATMUL: transposes; SLICE, PAD: the axis; PICK, UNPICK: window's side */
     uint32_t start;  /* SLICE, PAD: first element of the range */
@@ -173,7 +173,10 @@ mien_ref mien_tanh(struct mien_graph *graph, mien_ref x);
 mien_ref mien_sigmoid(struct mien_graph *graph, mien_ref x);
 mien_ref mien_softplus(struct mien_graph *graph, mien_ref x);
 mien_ref mien_leaky(struct mien_graph *graph, mien_ref x, double slope);
-mien_ref mien_slope(struct mien_graph *graph, mien_ref x, double slope);
+
+/* a where b > 0, slope a elsewhere; both of one shape. What opens the gate does not change in a
+ * small neighbourhood: b has no gradient. */
+mien_ref mien_gate(struct mien_graph *graph, mien_ref a, mien_ref b, double slope);
 
 /* The same elements in another shape; costs nothing at run time. */
 mien_ref mien_reshape(struct mien_graph *graph, mien_ref x, struct mien_shape shape);

@@ -8,6 +8,7 @@
 #include "common/tensor/kernels.h"
 
 #include "common/base/num.h"
+#include "common/tensor/elements.h"
 
 #include <string.h>
 
@@ -79,107 +80,51 @@ static void fill_tile(const mien_real *small, const struct spread *s, uint64_t c
         memcpy(tile + i * pattern, tile, pattern * sizeof(*tile));
 }
 
-#define BINARY_ROWS(name, expression)                                                              \
-    static void name##_rows(const mien_real *a, const mien_real *b, uint64_t n, mien_real *out)    \
-    {                                                                                              \
-        MIEN_INDEPENDENT                                                                           \
-        for (uint64_t i = 0; i < n; i++) {                                                         \
-            const mien_real x = a[i];                                                              \
-            const mien_real y = b[i];                                                              \
-            out[i] = expression;                                                                   \
-        }                                                                                          \
-    }                                                                                              \
-    static void name##_number(const mien_real *a, mien_real y, uint64_t n, mien_real *out)         \
-    {                                                                                              \
-        MIEN_INDEPENDENT                                                                           \
-        for (uint64_t i = 0; i < n; i++) {                                                         \
-            const mien_real x = a[i];                                                              \
-            out[i] = expression;                                                                   \
-        }                                                                                          \
-    }
-
-BINARY_ROWS(add, x + y)
-BINARY_ROWS(subtract, x - y)
-BINARY_ROWS(multiply, x *y)
-BINARY_ROWS(divide, x / y)
-
-struct binary_kernel {
-    void (*rows)(const mien_real *a, const mien_real *b, uint64_t n, mien_real *out);
-    void (*number)(const mien_real *a, mien_real y, uint64_t n, mien_real *out);
-};
-
-static struct binary_kernel binary_kernel(enum mien_op op)
-{
-    if (op == MIEN_OP_ADD)
-        return (struct binary_kernel){add_rows, add_number};
-    if (op == MIEN_OP_SUBTRACT)
-        return (struct binary_kernel){subtract_rows, subtract_number};
-    if (op == MIEN_OP_MULTIPLY)
-        return (struct binary_kernel){multiply_rows, multiply_number};
-    return (struct binary_kernel){divide_rows, divide_number};
-}
-
 /* One block [times, kept, each] of the full operand against [kept] of the small one. */
-static void binary_block(const struct binary_kernel *kernel, const struct spread *s,
-                         const mien_real *a, const mien_real *b, mien_real *out)
+static void binary_block(enum mien_op op, const struct spread *s, const mien_real *a,
+                         const mien_real *b, mien_real *out)
 {
     const uint64_t pattern = s->kept * s->each;
     const uint64_t n = s->times * pattern;
     const uint64_t per_tile = patterns_per_tile(s);
+    const struct mien_elements *elements = mien_elements_native();
     mien_real tile[TILE];
 
     if (per_tile > 0) {
         fill_tile(b, s, per_tile, tile);
         for (uint64_t at = 0; at < n; at += per_tile * pattern)
-            kernel->rows(a + at, tile, mien_min_size(per_tile * pattern, n - at), out + at);
+            elements->rows(op, a + at, tile, mien_min_size(per_tile * pattern, n - at), out + at);
     } else if (s->each == 1) {
         for (uint64_t at = 0; at < n; at += pattern)
-            kernel->rows(a + at, b, pattern, out + at);
+            elements->rows(op, a + at, b, pattern, out + at);
     } else {
         for (uint64_t at = 0; at < n; at += s->each)
-            kernel->number(a + at, b[at / s->each % s->kept], s->each, out + at);
+            elements->number(op, a + at, b[at / s->each % s->kept], s->each, out + at);
     }
 }
 
 void mien_kernel_binary(enum mien_op op, const mien_real *a, const struct mien_shape *shape_a,
                         const mien_real *b, const struct mien_shape *shape_b, mien_real *out)
 {
-    const struct binary_kernel kernel = binary_kernel(op);
     const struct spread s = spread_of(shape_a, shape_b);
     const uint64_t block = s.times * s.kept * s.each;
 
     for (uint64_t i = 0; i < s.lead * s.outer; i++)
-        binary_block(&kernel, &s, a + i * block, b + i % s.outer * s.kept, out + i * block);
-}
-
-/* Eight partial sums: short chains for the processor, and better rounding than one. */
-static mien_real sum_row(const mien_real *x, uint64_t n)
-{
-    mien_real part[8] = {0};
-    mien_real sum = 0;
-    uint64_t i = 0;
-
-    for (; i + 8 <= n; i += 8) {
-        for (int j = 0; j < 8; j++)
-            part[j] += x[i + (uint64_t)j];
-    }
-    for (; i < n; i++)
-        sum += x[i];
-    for (int j = 0; j < 8; j++)
-        sum += part[j];
-    return sum;
+        binary_block(op, &s, a + i * block, b + i % s.outer * s.kept, out + i * block);
 }
 
 /* Adds `count` patterns of kept x each to [kept] sums. */
 static void fold(const mien_real *x, const struct spread *s, uint64_t count, mien_real *out)
 {
+    const struct mien_elements *elements = mien_elements_native();
+
     for (uint64_t i = 0; i < count; i++, x += s->kept * s->each) {
         if (s->each == 1) {
-            add_rows(out, x, s->kept, out);
+            elements->rows(MIEN_OP_ADD, out, x, s->kept, out);
             continue;
         }
         for (uint64_t k = 0; k < s->kept; k++)
-            out[k] += sum_row(x + k * s->each, s->each);
+            out[k] += elements->sum(x + k * s->each, s->each);
     }
 }
 
@@ -188,6 +133,7 @@ static void sum_block(const struct spread *s, const mien_real *x, mien_real *out
     const uint64_t pattern = s->kept * s->each;
     const uint64_t n = s->times * pattern;
     const uint64_t per_tile = patterns_per_tile(s);
+    const struct mien_elements *elements = mien_elements_native();
     mien_real tile[TILE];
 
     if (per_tile == 0) {
@@ -196,7 +142,7 @@ static void sum_block(const struct spread *s, const mien_real *x, mien_real *out
     }
     memset(tile, 0, per_tile * pattern * sizeof(*tile));
     for (uint64_t at = 0; at < n; at += per_tile * pattern)
-        add_rows(tile, x + at, mien_min_size(per_tile * pattern, n - at), tile);
+        elements->rows(MIEN_OP_ADD, tile, x + at, mien_min_size(per_tile * pattern, n - at), tile);
     fold(tile, s, per_tile, out);
 }
 

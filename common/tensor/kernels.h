@@ -15,10 +15,6 @@
 void mien_kernel_binary(enum mien_op op, const mien_real *a, const struct mien_shape *shape_a,
                         const mien_real *b, const struct mien_shape *shape_b, mien_real *out);
 
-/* out[i] = op(x[i]) for n elements. */
-void mien_kernel_unary(enum mien_op op, const mien_real *x, uint64_t n, mien_real number,
-                       mien_real *out);
-
 /* out = sums of x over the axes where `to` has length 1. */
 void mien_kernel_sum(const mien_real *x, const struct mien_shape *from, const struct mien_shape *to,
                      mien_real *out);

@@ -40,7 +40,7 @@ void mien_memory_plan_fini(struct mien_memory_plan *plan)
 
 static bool is_element_wise(enum mien_op op)
 {
-    return op >= MIEN_OP_ADD && op <= MIEN_OP_SLOPE;
+    return op >= MIEN_OP_ADD && op <= MIEN_OP_GATE;
 }
 
 static bool is_leaf(enum mien_op op)

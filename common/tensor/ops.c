@@ -138,9 +138,17 @@ mien_ref mien_leaky(struct mien_graph *graph, mien_ref x, double slope)
     return unary(graph, MIEN_OP_LEAKY, x, slope);
 }
 
-mien_ref mien_slope(struct mien_graph *graph, mien_ref x, double slope)
+mien_ref mien_gate(struct mien_graph *graph, mien_ref a, mien_ref b, double slope)
 {
-    return unary(graph, MIEN_OP_SLOPE, x, slope);
+    if (a == MIEN_NO_REF || b == MIEN_NO_REF)
+        return MIEN_NO_REF;
+    struct mien_shape shape = mien_graph_shape(graph, b);
+    struct mien_node node = {
+        .op = MIEN_OP_GATE, .shape = mien_graph_shape(graph, a), .in = {a, b}, .number = slope};
+
+    if (!mien_shape_equal(&shape, &node.shape))
+        return mien_graph_fail(graph, MIEN_EINVAL, "gate", "the shapes do not agree");
+    return mien_graph_append(graph, &node);
 }
 
 mien_ref mien_reshape(struct mien_graph *graph, mien_ref x, struct mien_shape shape)

@@ -10,6 +10,7 @@
 #define MIEN_TENSOR_TILE_H
 
 #include "common/base/real.h"
+#include "common/tensor/elements.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +64,7 @@ struct mien_tile_set {
     const char *name;
     void (*run)(const struct mien_tile *tile);
     void (*turn)(const struct mien_turn *turn);
+    const struct mien_elements *elements;
 };
 
 /* C for any processor: multiplies, then adds. */

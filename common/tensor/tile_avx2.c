@@ -118,4 +118,4 @@ void mien_turn_avx2(const struct mien_turn *t)
     }
 }
 
-const struct mien_tile_set mien_tile_avx2 = {"avx2", run, mien_turn_avx2};
+const struct mien_tile_set mien_tile_avx2 = {"avx2", run, mien_turn_avx2, &mien_elements_avx2};

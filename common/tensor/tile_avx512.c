@@ -97,4 +97,5 @@ static void run(const struct mien_tile *t)
         tile(t, 1, 1);
 }
 
-const struct mien_tile_set mien_tile_avx512 = {"avx512", run, mien_turn_avx2};
+const struct mien_tile_set mien_tile_avx512 = {"avx512", run, mien_turn_avx2,
+                                               &mien_elements_avx512};

@@ -74,7 +74,7 @@ static void run(const struct mien_tile *t)
     }
 }
 
-static const struct mien_tile_set neon = {"neon", run, mien_turn_plain};
+static const struct mien_tile_set neon = {"neon", run, mien_turn_plain, &mien_elements_plain};
 
 const struct mien_tile_set *const *mien_tile_sets(void)
 {

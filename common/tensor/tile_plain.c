@@ -56,4 +56,4 @@ void mien_turn_plain(const struct mien_turn *t)
     }
 }
 
-const struct mien_tile_set mien_tile_plain = {"plain", run, mien_turn_plain};
+const struct mien_tile_set mien_tile_plain = {"plain", run, mien_turn_plain, &mien_elements_plain};

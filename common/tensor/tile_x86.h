@@ -10,6 +10,9 @@
 extern const struct mien_tile_set mien_tile_avx2;
 extern const struct mien_tile_set mien_tile_avx512;
 
+extern const struct mien_elements mien_elements_avx2;
+extern const struct mien_elements mien_elements_avx512;
+
 /* Turning is moving: wider registers do not help. */
 void mien_turn_avx2(const struct mien_turn *turn);
 

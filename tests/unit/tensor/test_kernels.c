@@ -2,6 +2,7 @@
 /* Kernels against loops over indexes, on shapes that take each of their paths. */
 #include "common/base/mem.h"
 #include "common/base/rng_seeded.h"
+#include "common/tensor/elements.h"
 #include "common/tensor/kernels.h"
 #include "tests/support/test.h"
 
@@ -172,16 +173,13 @@ static void one_operand_functions_are_what_libm_says(void **state)
         {MIEN_OP_LEAKY, 2.0, 2.0},
         {MIEN_OP_LEAKY, -2.0, -0.5},
         {MIEN_OP_LEAKY, 0.0, 0.0},
-        {MIEN_OP_SLOPE, 2.0, 1.0},
-        {MIEN_OP_SLOPE, -2.0, 0.25},
-        {MIEN_OP_SLOPE, 0.0, 0.25},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const mien_real x = (mien_real)known[i].x;
         mien_real y = 99;
 
-        mien_kernel_unary(known[i].op, &x, 1, (mien_real)0.25, &y);
+        mien_elements_native()->unary(known[i].op, &x, 1, (mien_real)0.25, &y);
         assert_true(fabs((double)y - known[i].y) <= 3e-7 * fmax(1.0, fabs(known[i].y)));
     }
 }

@@ -15,6 +15,11 @@ const struct mien_tile_set *mien_tile_native(void)
     return *sets;
 }
 
+const struct mien_elements *mien_elements_native(void)
+{
+    return mien_tile_native()->elements;
+}
+
 void mien_tile_force(const struct mien_tile_set *set)
 {
     forced = set;

@@ -13,5 +13,8 @@ const struct mien_tile_set *const *mien_tile_sets(void)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return one;
-    return __builtin_cpu_supports("avx512f") ? all : two;
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl")
+               ? all
+               : two;
 }
