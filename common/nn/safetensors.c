@@ -3,6 +3,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/mem.h"
+#include "common/base/num.h"
 #include "common/nn/safetensors_json.h"
 
 #include <inttypes.h>
@@ -11,12 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Header length before the header; the header is padded so that values are aligned. */
+/* Header length before the header. */
 #define PREFIX_BYTES 8
+
+/* Of tensors that are never read: a scalar has none. */
+#define MAX_AXES 8
+
+struct dtype {
+    const char *name;
+    uint32_t bytes;
+};
+
+static const struct dtype dtypes[] = {
+    {"F32", 4},     {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1},
+    {"F8_E5M2", 1}, {"I64", 8}, {"I32", 4}, {"I16", 2},  {"I8", 1},
+    {"U64", 8},     {"U32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1},
+};
 
 struct entry {
     const char *name;
-    struct mien_shape shape;
+    const struct dtype *dtype;
+    uint32_t n_axes;
+    uint32_t dim[MAX_AXES];
     uint64_t begin; /* in the data behind the header */
     uint64_t end;
 };
@@ -30,100 +47,16 @@ struct mien_safetensors {
     struct mien_safetensors_pair pair[MIEN_SAFETENSORS_MAX_METADATA];
 };
 
-static enum mien_status append_entry(const struct mien_safetensors_item *item, uint64_t begin,
-                                     struct mien_buf *header)
+/* "3 x 4 x 5", or "one" of a scalar. */
+#define SHAPE_TEXT_BYTES 128
+
+static void shape_text(uint32_t n_axes, const uint32_t *dim, char out[SHAPE_TEXT_BYTES])
 {
-    const uint64_t end = begin + mien_shape_count(&item->shape) * sizeof(float);
-    enum mien_status status = mien_json_append_string(item->name, header);
+    size_t at = (size_t)snprintf(out, SHAPE_TEXT_BYTES, "%s", n_axes == 0 ? "one" : "");
 
-    if (status == MIEN_OK)
-        status = mien_buf_printf(header, ":{\"dtype\":\"F32\",\"shape\":[");
-    for (uint32_t i = 0; i < item->shape.n_axes && status == MIEN_OK; i++)
-        status = mien_buf_printf(header, "%s%" PRIu32, i == 0 ? "" : ",", item->shape.dim[i]);
-    if (status == MIEN_OK)
-        status =
-            mien_buf_printf(header, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, end);
-    return status;
-}
-
-static enum mien_status append_metadata(const struct mien_safetensors_pair *pairs, size_t n_pairs,
-                                        struct mien_buf *header)
-{
-    enum mien_status status = mien_buf_printf(header, "\"__metadata__\":{");
-
-    for (size_t i = 0; i < n_pairs && status == MIEN_OK; i++) {
-        if (i > 0)
-            status = mien_buf_printf(header, ",");
-        if (status == MIEN_OK)
-            status = mien_json_append_string(pairs[i].key, header);
-        if (status == MIEN_OK)
-            status = mien_buf_printf(header, ":");
-        if (status == MIEN_OK)
-            status = mien_json_append_string(pairs[i].value, header);
-    }
-    return status == MIEN_OK ? mien_buf_printf(header, "}") : status;
-}
-
-static enum mien_status make_header(const struct mien_safetensors_item *items, size_t n_items,
-                                    const struct mien_safetensors_pair *pairs, size_t n_pairs,
-                                    struct mien_buf *header)
-{
-    uint64_t at = 0;
-    enum mien_status status = mien_buf_printf(header, "{");
-
-    if (status == MIEN_OK && n_pairs > 0)
-        status = append_metadata(pairs, n_pairs, header);
-    for (size_t i = 0; i < n_items && status == MIEN_OK; i++) {
-        if (i > 0 || n_pairs > 0)
-            status = mien_buf_printf(header, ",");
-        if (status == MIEN_OK)
-            status = append_entry(&items[i], at, header);
-        at += mien_shape_count(&items[i].shape) * sizeof(float);
-    }
-    if (status == MIEN_OK)
-        status = mien_buf_printf(header, "}");
-    while (status == MIEN_OK && header->len % 8 != 0)
-        status = mien_buf_printf(header, " ");
-    return status;
-}
-
-static enum mien_status append_values(const float *values, uint64_t n, struct mien_buf *out)
-{
-    enum mien_status status = mien_buf_reserve(out, n * sizeof(float));
-
-    for (uint64_t i = 0; i < n && status == MIEN_OK; i++) {
-        uint8_t bytes[4];
-        uint32_t bits;
-
-        memcpy(&bits, &values[i], sizeof(bits));
-        mien_store_le32(bytes, bits);
-        status = mien_buf_append(out, bytes, sizeof(bytes));
-    }
-    return status;
-}
-
-enum mien_status mien_safetensors_encode(const struct mien_safetensors_item *items, size_t n_items,
-                                         const struct mien_safetensors_pair *pairs, size_t n_pairs,
-                                         struct mien_buf *out)
-{
-    struct mien_buf header = {0};
-    uint8_t prefix[PREFIX_BYTES];
-    enum mien_status status;
-
-    if (n_items > MIEN_SAFETENSORS_MAX_TENSORS || n_pairs > MIEN_SAFETENSORS_MAX_METADATA)
-        return MIEN_ELIMIT;
-    status = make_header(items, n_items, pairs, n_pairs, &header);
-    if (status == MIEN_OK && header.len > MIEN_SAFETENSORS_MAX_HEADER)
-        status = MIEN_ELIMIT;
-    mien_store_le64(prefix, header.len);
-    if (status == MIEN_OK)
-        status = mien_buf_append(out, prefix, sizeof(prefix));
-    if (status == MIEN_OK)
-        status = mien_buf_append(out, header.data, header.len);
-    for (size_t i = 0; i < n_items && status == MIEN_OK; i++)
-        status = append_values(items[i].values, mien_shape_count(&items[i].shape), out);
-    mien_buf_fini(&header);
-    return status;
+    for (uint32_t i = 0; i < n_axes; i++)
+        at += (size_t)snprintf(out + at, SHAPE_TEXT_BYTES - at, "%s%" PRIu32, i == 0 ? "" : " x ",
+                               dim[i]);
 }
 
 static enum mien_status read_shape(struct mien_json *json, struct entry *entry)
@@ -133,16 +66,16 @@ static enum mien_status read_shape(struct mien_json *json, struct entry *entry)
     while (status == MIEN_OK && !mien_json_take(json, ']')) {
         uint64_t size = 0;
 
-        if (entry->shape.n_axes == MIEN_MAX_AXES)
+        if (entry->n_axes == MAX_AXES)
             return mien_json_fail(json, "tensor \"%s\" has more than %d axes", entry->name,
-                                  MIEN_MAX_AXES);
-        if (entry->shape.n_axes > 0)
+                                  MAX_AXES);
+        if (entry->n_axes > 0)
             status = mien_json_expect(json, ',');
         if (status == MIEN_OK)
             status = mien_json_number(json, &size);
-        if (status == MIEN_OK && (size == 0 || size > MIEN_MAX_ELEMENTS))
+        if (status == MIEN_OK && size > MIEN_MAX_ELEMENTS)
             return mien_json_fail(json, "tensor \"%s\" has an axis of %" PRIu64, entry->name, size);
-        entry->shape.dim[entry->shape.n_axes++] = (uint32_t)size;
+        entry->dim[entry->n_axes++] = (uint32_t)size;
     }
     return status;
 }
@@ -160,14 +93,32 @@ static enum mien_status read_offsets(struct mien_json *json, struct entry *entry
     return status == MIEN_OK ? mien_json_expect(json, ']') : status;
 }
 
-static enum mien_status read_dtype(struct mien_json *json, const struct entry *entry)
+static enum mien_status read_dtype(struct mien_json *json, struct entry *entry)
 {
-    const char *dtype = "";
-    enum mien_status status = mien_json_string(json, &dtype);
+    const char *name = "";
+    enum mien_status status = mien_json_string(json, &name);
 
-    if (status == MIEN_OK && strcmp(dtype, "F32") != 0)
-        return mien_json_fail(json, "tensor \"%s\" is %s, expected F32", entry->name, dtype);
-    return status;
+    if (status != MIEN_OK)
+        return status;
+    for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++) {
+        if (strcmp(dtypes[i].name, name) == 0)
+            entry->dtype = &dtypes[i];
+    }
+    if (entry->dtype == NULL)
+        return mien_json_fail(json, "tensor \"%s\" is of no known dtype \"%s\"", entry->name, name);
+    return MIEN_OK;
+}
+
+/* Whether begin and end are as far apart as dtype and shape say. */
+static bool right_size(const struct entry *entry)
+{
+    size_t bytes = entry->dtype->bytes;
+
+    for (uint32_t i = 0; i < entry->n_axes; i++) {
+        if (!mien_mul_size(bytes, entry->dim[i], &bytes))
+            return false;
+    }
+    return entry->end >= entry->begin && entry->end - entry->begin == bytes;
 }
 
 /* Each of the three fields exactly once, in any order. */
@@ -216,12 +167,14 @@ static enum mien_status read_entry(struct mien_safetensors *file, const char *na
     enum mien_status status = read_fields(json, entry);
     if (status != MIEN_OK)
         return status;
-    const uint64_t count = mien_shape_count(&entry->shape);
-    if (count == 0 || entry->end < entry->begin ||
-        entry->end - entry->begin != count * sizeof(float))
+    if (!right_size(entry)) {
+        char shape[SHAPE_TEXT_BYTES];
+
+        shape_text(entry->n_axes, entry->dim, shape);
         return mien_json_fail(
-            json, "tensor \"%s\" has offsets %" PRIu64 " to %" PRIu64 " for %" PRIu64 " values",
-            name, entry->begin, entry->end, count);
+            json, "tensor \"%s\" has offsets %" PRIu64 " to %" PRIu64 " for %s values of %s", name,
+            entry->begin, entry->end, shape, entry->dtype->name);
+    }
     file->n_entries++;
     return MIEN_OK;
 }
@@ -289,7 +242,9 @@ static int by_begin(const void *a, const void *b)
     const struct entry *left = a;
     const struct entry *right = b;
 
-    return left->begin < right->begin ? -1 : left->begin > right->begin;
+    if (left->begin != right->begin)
+        return left->begin < right->begin ? -1 : 1;
+    return left->end < right->end ? -1 : left->end > right->end; /* empty ones first */
 }
 
 /* Tensors cover the data without overlap or hole. */
@@ -387,12 +342,32 @@ bool mien_safetensors_has(const struct mien_safetensors *file, const char *name)
     return find(file, name) != NULL;
 }
 
-static void shape_text(const struct mien_shape *shape, char out[64])
+/* What a tensor of ours can be: float32 of 1 to MIEN_MAX_AXES axes. */
+static bool shape_of(const struct entry *entry, struct mien_shape *out)
 {
-    size_t at = 0;
+    if (entry->dtype != &dtypes[0] || entry->n_axes == 0 || entry->n_axes > MIEN_MAX_AXES)
+        return false;
+    *out = (struct mien_shape){.n_axes = entry->n_axes};
+    memcpy(out->dim, entry->dim, entry->n_axes * sizeof(*out->dim));
+    return mien_shape_count(out) > 0;
+}
 
-    for (uint32_t i = 0; i < shape->n_axes; i++)
-        at += (size_t)snprintf(out + at, 64 - at, "%s%" PRIu32, i == 0 ? "" : " x ", shape->dim[i]);
+enum mien_status mien_safetensors_shape(const struct mien_safetensors *file, const char *name,
+                                        struct mien_shape *out, struct mien_err *err)
+{
+    const struct entry *entry = find(file, name);
+
+    if (entry == NULL)
+        return mien_err_set(err, MIEN_ENOTFOUND, "no tensor \"%s\"", name);
+    if (!shape_of(entry, out)) {
+        char is[SHAPE_TEXT_BYTES];
+
+        shape_text(entry->n_axes, entry->dim, is);
+        return mien_err_set(err, MIEN_EINVAL,
+                            "tensor \"%s\" is %s of %s, expected F32 of 1 to %d axes", name, is,
+                            entry->dtype->name, MIEN_MAX_AXES);
+    }
+    return MIEN_OK;
 }
 
 enum mien_status mien_safetensors_read(const struct mien_safetensors *file, const char *name,
@@ -400,16 +375,18 @@ enum mien_status mien_safetensors_read(const struct mien_safetensors *file, cons
                                        struct mien_err *err)
 {
     const struct entry *entry = find(file, name);
+    struct mien_shape is;
+    enum mien_status status = mien_safetensors_shape(file, name, &is, err);
 
-    if (entry == NULL)
-        return mien_err_set(err, MIEN_ENOTFOUND, "no tensor \"%s\"", name);
-    if (!mien_shape_equal(&entry->shape, shape)) {
-        char is[64];
-        char expected[64];
+    if (status != MIEN_OK)
+        return status;
+    if (!mien_shape_equal(&is, shape)) {
+        char found[SHAPE_TEXT_BYTES];
+        char expected[SHAPE_TEXT_BYTES];
 
-        shape_text(&entry->shape, is);
-        shape_text(shape, expected);
-        return mien_err_set(err, MIEN_EINVAL, "tensor \"%s\" is %s, expected %s", name, is,
+        shape_text(is.n_axes, is.dim, found);
+        shape_text(shape->n_axes, shape->dim, expected);
+        return mien_err_set(err, MIEN_EINVAL, "tensor \"%s\" is %s, expected %s", name, found,
                             expected);
     }
     const uint64_t n = mien_shape_count(shape);

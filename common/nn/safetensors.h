@@ -1,9 +1,10 @@
-/* The safetensors file format, float32 tensors only, read strictly.
+/* The safetensors file format, read strictly; values of float32 tensors only.
  *
  * A file is the length of a JSON header (u64, little-endian), the header, the tensors' bytes. The
  * reader trusts nothing: it refuses a header that lies about offsets, overlaps, leaves holes, names
- * a tensor twice or has more than fits below, and names the culprit. The strings of __metadata__
- * are opaque here.
+ * a tensor twice or has more than fits below, and names the culprit. Tensors of other types may
+ * stand beside (other programs' counters), but are not read. The strings of __metadata__ are opaque
+ * here.
  *
  * Source:  github.com/huggingface/safetensors, README "Format"
  * Threads: an open file is read-only
@@ -64,11 +65,20 @@ const char *mien_safetensors_metadata(const struct mien_safetensors *file, const
 size_t mien_safetensors_n_tensors(const struct mien_safetensors *file);
 bool mien_safetensors_has(const struct mien_safetensors *file, const char *name);
 
+/* The shape of a tensor that could be read.
+ *
+ *   errors  MIEN_ENOTFOUND  no such tensor
+ *           MIEN_EINVAL     it is no float32, empty, a scalar or of too many axes (err says which)
+ */
+MIEN_CHECK enum mien_status mien_safetensors_shape(const struct mien_safetensors *file,
+                                                   const char *name, struct mien_shape *out,
+                                                   struct mien_err *err);
+
 /* Copies a tensor that must have this shape and finite values only.
  *
  *   values  [count of shape] out; unspecified on error
  *   errors  MIEN_ENOTFOUND  no such tensor
- *           MIEN_EINVAL     its shape is another (err says both)
+ *           MIEN_EINVAL     its type or shape is another (err says both)
  *           MIEN_EPARSE     a value is not finite
  */
 MIEN_CHECK enum mien_status mien_safetensors_read(const struct mien_safetensors *file,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Writes small seed corpora for the wire's targets: one file per message type, a stream of frames,
- * a plan, a token, a certificate, a request and their PEM text. Run by hand when the protocol
+/* Writes small seed corpora: one file per message type, a stream of frames, plans, a token, a
+ * certificate, a request and their PEM text, files of tensors. Run by hand when the protocol
  * changes; the files are in the tree. */
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/nn/safetensors.h"
 #include "common/plan/preset.h"
 #include "common/wire/identity.h"
 #include "common/wire/issue.h"
@@ -146,6 +147,32 @@ static void certificates(void)
     mien_buf_fini(&pem);
 }
 
+/* A file as mien writes it, and one as other programs do. */
+static void tensors(void)
+{
+    static const char foreign[] =
+        "{\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},\n\"b\":{\"shape\":[2,1],"
+        "\"data_offsets\":[8,16],\"dtype\":\"F32\"},\"__metadata__\":{\"\\u00e9\":\"\\n\"}} ";
+    const uint8_t prefix[8] = {sizeof(foreign) - 1};
+    const uint8_t data[16] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 0, 0, 0, 191};
+    const float values[6] = {0.0f, 1.0f, -2.5f, 3e-38f, 1e30f, -0.0f};
+    const struct mien_safetensors_item items[] = {{"d.0.weight", mien_shape2(3, 2), values},
+                                                  {"g.0.bias", mien_shape1(2), values},
+                                                  {"average.g.0.bias", mien_shape1(2), values}};
+    const struct mien_safetensors_pair pairs[] = {{"mien_plan", "AB_-"}, {"mien_round", "7"}};
+    struct mien_buf ours = {0};
+    struct mien_buf theirs = {0};
+
+    need(mien_safetensors_encode(items, 3, pairs, 2, &ours), "tensors");
+    write_seed("safetensors", "ours", mien_buf_span(&ours));
+    need(mien_buf_append(&theirs, prefix, sizeof(prefix)), "prefix");
+    need(mien_buf_append(&theirs, foreign, sizeof(foreign) - 1), "header");
+    need(mien_buf_append(&theirs, data, sizeof(data)), "data");
+    write_seed("safetensors", "theirs", mien_buf_span(&theirs));
+    mien_buf_fini(&ours);
+    mien_buf_fini(&theirs);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -157,5 +184,6 @@ int main(int argc, char **argv)
     plans();
     tokens();
     certificates();
+    tensors();
     return 0;
 }

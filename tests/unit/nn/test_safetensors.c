@@ -120,6 +120,38 @@ static void other_writers_spellings_are_read(void **state)
     expect_opens("{}", 0);
 }
 
+/* What PyTorch's own models hold beside weights: counters, scalars, empty tensors. */
+static void tensors_of_other_types_stand_beside_unread(void **state)
+{
+    (void)state;
+    struct mien_buf bytes =
+        file_of("{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]},"
+                "\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+                "\"e\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[8,8]},"
+                "\"h\":{\"dtype\":\"BF16\",\"shape\":[1,1,1,1,1,3],"
+                "\"data_offsets\":[16,22]},"
+                "\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[22,26]}}",
+                26);
+    struct mien_safetensors *file = NULL;
+    struct mien_shape shape;
+    struct mien_err err = {0};
+    float w[2];
+
+    assert_int_equal(mien_safetensors_open(mien_buf_span(&bytes), &file, NULL), MIEN_OK);
+    assert_int_equal(mien_safetensors_shape(file, "w", &shape, NULL), MIEN_OK);
+    assert_int_equal(shape.n_axes, 1);
+    assert_int_equal(mien_safetensors_read(file, "w", &shape, w, NULL), MIEN_OK);
+    assert_int_equal(mien_safetensors_shape(file, "n", &shape, &err), MIEN_EINVAL);
+    assert_non_null(strstr(err.text, "\"n\" is one of I64, expected F32"));
+    assert_int_equal(mien_safetensors_shape(file, "e", &shape, &err), MIEN_EINVAL);
+    assert_non_null(strstr(err.text, "3 x 0 of F32"));
+    assert_int_equal(mien_safetensors_shape(file, "h", &shape, NULL), MIEN_EINVAL);
+    assert_int_equal(mien_safetensors_shape(file, "s", &shape, NULL), MIEN_EINVAL);
+    assert_int_equal(mien_safetensors_shape(file, "x", &shape, NULL), MIEN_ENOTFOUND);
+    mien_safetensors_free(file);
+    mien_buf_fini(&bytes);
+}
+
 static void lies_about_offsets_are_refused(void **state)
 {
     (void)state;
@@ -141,11 +173,19 @@ static void malformed_headers_are_refused(void **state)
     expect_refused("{" ONE("a", "[0,8]"), 8, "','");
     expect_refused("{" ONE("a", "[0,8]") "} x", 8, "follows");
     expect_refused("{" ONE("a", "[0,8]") "," ONE("a", "[8,16]") "}", 16, "twice");
-    expect_refused("{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "F64");
-    expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, "axis");
+    expect_refused("{\"a\":{\"dtype\":\"F23\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+                   "\"F23\"");
+    expect_refused("{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "F64");
+    expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,4]}}", 4, "\"a\"");
     expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,0]}}", 0, "\"a\"");
-    expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
-                   "axes");
+    expect_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+        "axes");
+    expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1073741825],\"data_offsets\":[0,4]}}", 4,
+                   "axis");
+    expect_refused("{\"a\":{\"dtype\":\"F64\",\"shape\":[1073741824,1073741824,8],"
+                   "\"data_offsets\":[0,0]}}",
+                   0, "1073741824 x 1073741824 x 8 values of F64"); /* 2^66 bytes: 0 mod 2^64 */
     expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4,
                    "number");
     expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}", 4,
@@ -238,6 +278,7 @@ int main(void)
         cmocka_unit_test(what_was_written_is_read),
         cmocka_unit_test(a_small_file_has_exactly_these_bytes),
         cmocka_unit_test(other_writers_spellings_are_read),
+        cmocka_unit_test(tensors_of_other_types_stand_beside_unread),
         cmocka_unit_test(lies_about_offsets_are_refused),
         cmocka_unit_test(malformed_headers_are_refused),
         cmocka_unit_test(a_cut_file_is_refused_at_every_length),
