@@ -22,6 +22,7 @@ static const struct tool tools[] = {
     {"train", mien_tool_train, "train in one place: start models, baselines"},
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},
     {"export", mien_tool_export, "a model's generator as ONNX"},
+    {"import", mien_tool_import, "another program's tensors as a model"},
     {"account", mien_tool_account, "what a run costs, or which noise it needs"},
     {"sheet", mien_tool_sheet, "pictures of several folders, a row each, as one"},
     {"verify", mien_tool_verify, "check ledger, models, releases and their cost"},

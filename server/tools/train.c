@@ -6,11 +6,10 @@
 #include "common/base/progress.h"
 #include "common/nn/optim.h"
 #include "common/nn/trainer.h"
-#include "common/plan/keys.h"
-#include "common/plan/preset.h"
 #include "server/tools/faces_source.h"
 #include "server/tools/grid.h"
 #include "server/tools/model_io.h"
+#include "server/tools/plan_options.h"
 #include "server/tools/tools.h"
 
 #include <inttypes.h>
@@ -80,27 +79,6 @@ static enum mien_status check(const struct train_options *o, struct mien_err *er
     if (!(o->keep >= 0.0 && o->keep < 1.0))
         return mien_err_set(err, MIEN_EINVAL, "--keep is %g, expected 0 to below 1", o->keep);
     return MIEN_OK;
-}
-
-/* The plan of the preset with --set's keys: it goes into the model file. */
-static enum mien_status make_plan(const struct train_options *o, struct mien_plan *plan,
-                                  struct mien_err *err)
-{
-    enum mien_status status = mien_plan_preset(o->preset, plan, err);
-
-    for (size_t i = 0; i < o->set.n && status == MIEN_OK; i++) {
-        char key[64];
-        const char *equals = strchr(o->set.values[i], '=');
-        const size_t len = equals == NULL ? 0 : (size_t)(equals - o->set.values[i]);
-
-        if (len == 0 || len >= sizeof(key))
-            return mien_err_set(err, MIEN_EINVAL, "--set %s: expected section.key=value",
-                                o->set.values[i]);
-        memcpy(key, o->set.values[i], len);
-        key[len] = '\0';
-        status = mien_plan_set(plan, key, equals + 1, err);
-    }
-    return status == MIEN_OK ? mien_plan_validate(plan, err) : status;
 }
 
 /* How the same networks train in one place: both of them, with Adam, in large batches. */
@@ -221,7 +199,7 @@ static enum mien_status run(const struct train_options *o, struct mien_err *err)
     enum mien_status status = check(o, err);
 
     if (status == MIEN_OK)
-        status = make_plan(o, &plan, err);
+        status = mien_tool_plan(o->preset, &o->set, &plan, err);
     if (status == MIEN_OK)
         status = start_model(o, &plan, &model, err);
     if (status == MIEN_OK)
