@@ -262,8 +262,8 @@ static enum mien_status begin_training(struct mien_client_core *core,
             return status;
         round->train = round->own_train;
     }
-    return mien_client_train_start(round->train, core->model.bytes, &core->config.host.examples,
-                                   &core->config.rng);
+    return mien_client_train_start(round->train, core->model.bytes, (struct mien_span){0},
+                                   &core->config.host.examples, &core->config.rng);
 }
 
 static void log_note(struct mien_client_core *core)

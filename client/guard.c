@@ -18,11 +18,6 @@ struct mien_client_limits mien_client_limits_default(void)
                                        .max_local_steps = UNLIMITED_STEPS};
 }
 
-static const char *family_name(enum mien_family family)
-{
-    return family == MIEN_FAMILY_GAN ? "gan" : "?";
-}
-
 /* Whether `name` is one of the comma-separated words of `list`. */
 static bool listed(const char *list, const char *name)
 {
@@ -69,7 +64,7 @@ enum mien_status mien_client_guard(const struct mien_client_limits *limits,
                                    const struct mien_plan *plan, uint64_t need_bytes,
                                    struct mien_err *err)
 {
-    const char *family = family_name(plan->family);
+    const char *family = mien_family_name(plan->family);
 
     if (limits->families[0] != '\0' && !listed(limits->families, family))
         return mien_err_set(err, MIEN_EPOLICY, "the plan's family %s is not among this device's %s",

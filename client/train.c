@@ -5,7 +5,7 @@
 #include "common/base/secret.h"
 #include "common/nn/model.h"
 #include "common/nn/trainer.h"
-#include "common/plan/plan.h"
+#include "common/plan/symbols.h"
 #include "common/secagg/params.h"
 #include "common/secagg/quantise.h"
 #include "common/secagg/rotate.h"
@@ -27,8 +27,9 @@ struct mien_client_train {
     size_t n_values;
     size_t n_room; /* n_values, or what a rotated vector takes */
     size_t n_shared;
-    size_t n_pixels;
-    float *pixels;    /* [n_pixels] one example, while scanning */
+    size_t n_private; /* the first of the values: these stay here */
+    size_t n_numbers; /* of an example */
+    float *numbers;   /* [n_numbers] one example, while scanning */
     uint32_t *usable; /* [EXAMPLES_MAX] indices of examples that can be used */
     size_t n_usable;
     size_t n_scanned;
@@ -43,18 +44,19 @@ struct mien_client_train {
 static uint64_t room(const struct mien_plan *plan)
 {
     const uint64_t n_values = mien_plan_n_parameters(plan);
+    const uint64_t n_shared = mien_plan_n_shared(plan);
     const uint64_t n_rotated =
-        plan->rotate ? mien_rotate_size((uint32_t)mien_plan_n_shared(plan) + MIEN_N_METRICS) : 0;
+        plan->rotate ? mien_rotate_size((uint32_t)n_shared + MIEN_N_METRICS) : 0;
+    const uint64_t n_update = n_shared > n_rotated ? n_shared : n_rotated;
 
-    return n_values > n_rotated ? n_values : n_rotated;
+    return n_values > n_update ? n_values : n_update;
 }
 
 /* Everything but the trainer. */
 static uint64_t own_bytes(const struct mien_plan *plan)
 {
-    uint64_t n_pixels = (uint64_t)plan->size * plan->size * plan->channels;
-
-    return sizeof(struct mien_client_train) + sizeof(float) * (room(plan) + n_pixels) +
+    return sizeof(struct mien_client_train) +
+           sizeof(float) * (room(plan) + mien_plan_example_size(plan)) +
            sizeof(uint32_t) * EXAMPLES_MAX;
 }
 
@@ -81,13 +83,14 @@ enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien
         goto out;
     const struct mien_layout *layout = mien_trainer_layout(train->trainer);
     train->n_values = (size_t)layout->n_values;
-    train->n_shared = (size_t)mien_layout_n_shared(layout, plan);
-    train->n_pixels = (size_t)plan->size * plan->size * plan->channels;
+    train->n_shared = (size_t)mien_plan_n_shared(plan);
+    train->n_private = (size_t)mien_plan_n_private(plan);
+    train->n_numbers = mien_plan_example_size(plan);
     train->n_room = (size_t)room(plan);
     train->values = mien_calloc(train->n_room, sizeof(float));
-    train->pixels = mien_calloc(train->n_pixels, sizeof(float));
+    train->numbers = mien_calloc(train->n_numbers, sizeof(float));
     train->usable = mien_calloc(EXAMPLES_MAX, sizeof(uint32_t));
-    if (train->values == NULL || train->pixels == NULL || train->usable == NULL)
+    if (train->values == NULL || train->numbers == NULL || train->usable == NULL)
         status = MIEN_ENOMEM;
 out:
     if (status == MIEN_OK) {
@@ -103,8 +106,8 @@ static void forget(struct mien_client_train *train)
 {
     if (train->values != NULL)
         mien_wipe(train->values, train->n_room * sizeof(float));
-    if (train->pixels != NULL)
-        mien_wipe(train->pixels, train->n_pixels * sizeof(float));
+    if (train->numbers != NULL)
+        mien_wipe(train->numbers, train->n_numbers * sizeof(float));
     train->stage = STAGE_EMPTY;
 }
 
@@ -115,20 +118,23 @@ void mien_client_train_free(struct mien_client_train *train)
     forget(train);
     mien_trainer_free(train->trainer);
     mien_free(train->values);
-    mien_free(train->pixels);
+    mien_free(train->numbers);
     mien_free(train->usable);
     mien_free(train);
 }
 
 enum mien_status mien_client_train_start(struct mien_client_train *train, struct mien_span model,
+                                         struct mien_span own,
                                          const struct mien_client_examples *examples,
                                          struct mien_rng *rng)
 {
     enum mien_status status;
 
-    if (model.len != train->n_values * sizeof(float))
+    if (model.len != train->n_values * sizeof(float) ||
+        (own.len != 0 && own.len != train->n_private * sizeof(float)))
         return MIEN_EINVAL;
     mien_model_from_bytes(model.data, train->n_values, train->values);
+    mien_model_from_bytes(own.data, own.len / sizeof(float), train->values);
     status = mien_trainer_begin(train->trainer, train->values, rng);
     if (status != MIEN_OK)
         return status;
@@ -143,15 +149,28 @@ enum mien_status mien_client_train_start(struct mien_client_train *train, struct
     return MIEN_OK;
 }
 
+/* The text of one example as symbols; false when it has none. */
+static bool read_text(struct mien_client_train *train, size_t index, float *symbols)
+{
+    const struct mien_client_examples *examples = &train->examples;
+    const char *text = examples->attribute == NULL
+                           ? NULL
+                           : examples->attribute(examples->self, index, MIEN_SYMBOLS_ATTRIBUTE);
+
+    return text != NULL && mien_symbols_of(text, train->plan.text_length, symbols);
+}
+
 /* Reads one example; false when it cannot be used. */
 static bool read_example(struct mien_client_train *train, size_t index, float *pixels)
 {
     const struct mien_client_examples *examples = &train->examples;
 
+    if (train->plan.family == MIEN_FAMILY_CHARLM)
+        return read_text(train, index, pixels);
     if (examples->pixels(examples->self, index, train->plan.size, train->plan.channels, pixels) !=
         MIEN_OK)
         return false;
-    for (size_t i = 0; i < train->n_pixels; i++) {
+    for (size_t i = 0; i < train->n_numbers; i++) {
         if (!(pixels[i] >= -1.0F && pixels[i] <= 1.0F))
             return false;
     }
@@ -161,7 +180,7 @@ static bool read_example(struct mien_client_train *train, size_t index, float *p
 static void scan(struct mien_client_train *train)
 {
     for (int i = 0; i < SCAN_PER_SLICE && train->n_scanned < train->n_examples; i++) {
-        if (read_example(train, train->n_scanned, train->pixels))
+        if (read_example(train, train->n_scanned, train->numbers))
             train->usable[train->n_usable++] = (uint32_t)train->n_scanned;
         train->n_scanned++;
     }
@@ -199,7 +218,7 @@ static enum mien_status picture(void *self, size_t index, float *pixels, float *
         found = read_example(train, train->asked, pixels);
     }
     if (!found) {
-        memset(pixels, 0, train->n_pixels * sizeof(float));
+        memset(pixels, 0, train->n_numbers * sizeof(float));
         train->note = MIEN_CLIENT_NOTE_FEW;
     }
     if (code != NULL)
@@ -259,4 +278,12 @@ enum mien_status mien_client_train_take(struct mien_client_train *train,
     *note = train->note;
     forget(train);
     return status;
+}
+
+bool mien_client_train_keep(const struct mien_client_train *train, uint8_t *bytes)
+{
+    if (train->n_private == 0 || train->note != MIEN_CLIENT_NOTE_NONE)
+        return false;
+    mien_model_to_bytes(mien_trainer_values(train->trainer), train->n_private, bytes);
+    return true;
 }

@@ -26,7 +26,8 @@ struct mien_plan;
 struct mien_secagg_params;
 struct mien_client_train;
 
-/* Where examples come from. Callbacks as in mien/client.h, which says what they promise. */
+/* Where examples come from. Callbacks as in mien/client.h, which says what they promise; the text
+ * of a charlm's example is its attribute "text". */
 struct mien_client_examples {
     void *self;
     size_t (*count)(void *self);
@@ -61,12 +62,15 @@ void mien_client_train_free(struct mien_client_train *train);
 /* Begins a device's round: takes the model and draws the order of the examples.
  *
  *   model     float32 little-endian values of the whole model in plan order, borrowed
+ *   own       the same of the plan's private parameters as mien_client_train_keep gave them in a
+ *             former round, borrowed; empty for the model's
  *   examples  lent until the vector is taken
  *   rng       gives a key; order and latents follow from it
- *   errors    MIEN_EINVAL  the model has another length, MIEN_ENOMEM, MIEN_ECRYPTO
+ *   errors    MIEN_EINVAL  the model or the private part has another length
+ *             MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_client_train_start(struct mien_client_train *train,
-                                                    struct mien_span model,
+                                                    struct mien_span model, struct mien_span own,
                                                     const struct mien_client_examples *examples,
                                                     struct mien_rng *rng);
 
@@ -92,5 +96,13 @@ MIEN_CHECK enum mien_status mien_client_train_take(struct mien_client_train *tra
                                                    const struct mien_secagg_params *params,
                                                    const uint8_t *rotation, struct mien_rng *rng,
                                                    int32_t *vector, enum mien_client_note *note);
+
+/* After mien_client_train_take: the private parameters as trained, which stay on the device for
+ * the next round. Nothing is written, and false returned, when the plan has none or the vector is
+ * zero: the next round begins with what this one began with.
+ *
+ *   bytes  [4 mien_plan_n_private] out; secret
+ */
+bool mien_client_train_keep(const struct mien_client_train *train, uint8_t *bytes);
 
 #endif

@@ -387,10 +387,25 @@ struct mien_face mien_face_draw(const struct mien_face_mixture *m, struct mien_r
     return face;
 }
 
-bool mien_face_attribute(const struct mien_face *face, const char *name, char text[16])
+/* "old long gray hair glasses smiles": no commas, so that attributes.csv can hold it. */
+static void describe(const struct mien_face *face, const char *length, const char *color,
+                     char text[MIEN_FACE_TEXT_BYTES])
+{
+    const char *age = face->age < 35 ? "young" : face->age < 60 ? "grown" : "old";
+    const bool bald = face->hair_length == MIEN_FACE_HAIR_NONE;
+
+    (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%s %s%s%s hair%s%s%s%s", age, bald ? "" : length,
+                   bald ? "" : " ", bald ? "no" : color, face->beard ? " beard" : "",
+                   face->glasses ? " glasses" : "", face->hat ? " hat" : "",
+                   face->smile ? " smiles" : "");
+}
+
+bool mien_face_attribute(const struct mien_face *face, const char *name,
+                         char text[MIEN_FACE_TEXT_BYTES])
 {
     static const char *const lengths[] = {"none", "short", "long"};
     static const char *const colors[] = {"black", "brown", "blond", "red", "gray"};
+    const char *color = colors[face->age >= 68 ? MIEN_FACE_HAIR_GRAY : face->hair_color];
     const struct {
         const char *name;
         bool value;
@@ -401,19 +416,20 @@ bool mien_face_attribute(const struct mien_face *face, const char *name, char te
 
     for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
         if (strcmp(name, switches[i].name) == 0) {
-            (void)snprintf(text, 16, "%d", switches[i].value);
+            (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%d", switches[i].value);
             return true;
         }
     }
     if (strcmp(name, "hair_length") == 0)
-        (void)snprintf(text, 16, "%s", lengths[face->hair_length]);
+        (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%s", lengths[face->hair_length]);
     else if (strcmp(name, "hair_color") == 0)
-        (void)snprintf(text, 16, "%s",
-                       colors[face->age >= 68 ? MIEN_FACE_HAIR_GRAY : face->hair_color]);
+        (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%s", color);
     else if (strcmp(name, "age") == 0)
-        (void)snprintf(text, 16, "%u", face->age);
+        (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%u", face->age);
     else if (strcmp(name, "skin") == 0)
-        (void)snprintf(text, 16, "%.3f", face->skin);
+        (void)snprintf(text, MIEN_FACE_TEXT_BYTES, "%.3f", face->skin);
+    else if (strcmp(name, "text") == 0)
+        describe(face, lengths[face->hair_length], color, text);
     else
         return false;
     return true;

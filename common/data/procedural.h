@@ -65,8 +65,13 @@ struct mien_face mien_face_draw(const struct mien_face_mixture *mixture,
 MIEN_CHECK enum mien_status mien_face_paint(const struct mien_face *face, uint32_t size,
                                             uint32_t channels, uint8_t *pixels);
 
+/* Longest text of an attribute, with its NUL. */
+#define MIEN_FACE_TEXT_BYTES 64
+
 /* The text of an attribute ("glasses": "0" or "1", "hair_color": "black", "age": "37", ...) as it
- * would stand in attributes.csv; false when there is no such attribute. text [16] */
-bool mien_face_attribute(const struct mien_face *face, const char *name, char text[16]);
+ * would stand in attributes.csv; false when there is no such attribute. "text" is a short sentence
+ * about the face, for character models. */
+bool mien_face_attribute(const struct mien_face *face, const char *name,
+                         char text[MIEN_FACE_TEXT_BYTES]);
 
 #endif

@@ -18,7 +18,7 @@ struct mien_generator {
 
 static enum mien_status build(struct mien_generator *g, uint32_t batch)
 {
-    const uint32_t n_code = mien_plan_code_size(&g->plan);
+    const uint32_t n_code = mien_plan_condition_size(&g->plan);
     enum mien_status status = mien_graph_new(&g->graph);
 
     if (status != MIEN_OK)
@@ -26,7 +26,7 @@ static enum mien_status build(struct mien_generator *g, uint32_t batch)
     const struct mien_network net = {g->graph, &g->plan, &g->layout};
     mien_ref z = mien_input(g->graph, mien_shape2(batch, g->plan.latent));
     mien_ref code = n_code == 0 ? MIEN_NO_REF : mien_input(g->graph, mien_shape2(batch, n_code));
-    mien_ref pictures = mien_generator_net(&net, z, code);
+    mien_ref pictures = mien_second_network(&net, z, code);
     status = mien_graph_status(g->graph, NULL);
     if (status == MIEN_OK)
         status = mien_exec_new(g->graph, &pictures, 1, &g->exec);
@@ -52,6 +52,8 @@ enum mien_status mien_generator_new(const struct mien_plan *plan, uint32_t batch
         return MIEN_ENOMEM;
     g->plan = *plan;
     status = mien_layout_init(&g->layout, &g->plan, NULL);
+    if (plan->family == MIEN_FAMILY_CLASSIFIER || plan->family == MIEN_FAMILY_CHARLM)
+        status = MIEN_EINVAL;
     if (status == MIEN_OK)
         status = build(g, batch);
     if (status != MIEN_OK) {

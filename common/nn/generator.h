@@ -1,4 +1,4 @@
-/* Pictures from a model: the generator's forward pass.
+/* Pictures from a model: the forward pass of its generator or decoder.
  *
  * Threads: one at a time
  */
@@ -12,7 +12,7 @@ struct mien_generator;
 /* Memory for `batch` pictures at a time under a plan (copied).
  *
  *   out     given: end it with mien_generator_free
- *   errors  MIEN_EINVAL, MIEN_ENOMEM
+ *   errors  MIEN_EINVAL  (also a family without a generator); MIEN_ENOMEM
  */
 MIEN_CHECK enum mien_status mien_generator_new(const struct mien_plan *plan, uint32_t batch,
                                                struct mien_generator **out);
@@ -20,7 +20,7 @@ MIEN_CHECK enum mien_status mien_generator_new(const struct mien_plan *plan, uin
 void mien_generator_free(struct mien_generator *generator);
 
 /* The batch's latents and codes, to be filled before a run: [batch, latent], [batch, code size]
- * (NULL when the plan has no attributes). */
+ * (NULL when the plan is not conditioned). */
 float *mien_generator_latents(struct mien_generator *generator);
 float *mien_generator_codes(struct mien_generator *generator);
 

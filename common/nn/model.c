@@ -19,34 +19,71 @@ static void push(struct mien_layout *layout, const char *name, struct mien_shape
     layout->n_values += mien_shape_count(&shape);
 }
 
+/* A tensor of one layer: prefix and role make its name. */
+static void push_role(struct mien_layout *layout, const char *prefix, const char *role,
+                      struct mien_shape shape, uint32_t fan_in)
+{
+    char name[MIEN_TENSOR_NAME_BYTES];
+
+    (void)snprintf(name, sizeof(name), "%s.%s", prefix, role);
+    push(layout, name, shape, fan_in, 0.0f);
+}
+
+/* Weights, and a number for each channel out unless the layer has none. */
+static void push_weighted(struct mien_layout *layout, const char *prefix,
+                          const struct mien_layer *layer, struct mien_shape shape, uint32_t fan_in)
+{
+    push_role(layout, prefix, "weight", shape, fan_in);
+    if (!layer->no_bias)
+        push_role(layout, prefix, "bias", mien_shape1(layer->channels), 0);
+}
+
+static void push_norm(struct mien_layout *layout, const char *prefix,
+                      const struct mien_layer *layer, uint32_t channels)
+{
+    char name[MIEN_TENSOR_NAME_BYTES];
+
+    (void)snprintf(name, sizeof(name), "%s.weight", prefix);
+    if (!layer->no_scale)
+        push(layout, name, mien_shape1(channels), 0, 1.0f);
+    push_role(layout, prefix, "bias", mien_shape1(channels), 0);
+}
+
+static void push_gru(struct mien_layout *layout, const char *prefix, uint32_t from, uint32_t units)
+{
+    push_role(layout, prefix, "input", mien_shape2(from, 3 * units), units);
+    push_role(layout, prefix, "state", mien_shape2(units, 3 * units), units);
+    push_role(layout, prefix, "input_bias", mien_shape1(3 * units), 0);
+    push_role(layout, prefix, "state_bias", mien_shape1(3 * units), 0);
+}
+
 static void push_layer(struct mien_layout *layout, const char *prefix,
                        const struct mien_layer *layer, const struct mien_extent *from)
 {
-    char weight[MIEN_TENSOR_NAME_BYTES];
-    char bias[MIEN_TENSOR_NAME_BYTES];
     const uint32_t k = layer->kernel;
+    const uint32_t out = layer->channels;
 
-    (void)snprintf(weight, sizeof(weight), "%s.weight", prefix);
-    (void)snprintf(bias, sizeof(bias), "%s.bias", prefix);
     switch (layer->kind) {
     case MIEN_LAYER_DENSE:
-        push(layout, weight, mien_shape2(from->c, layer->channels), from->c, 0.0f);
-        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        push_weighted(layout, prefix, layer, mien_shape2(from->c, out), from->c);
         break;
     case MIEN_LAYER_CONV:
-        push(layout, weight, mien_shape4(k, k, from->c, layer->channels), k * k * from->c, 0.0f);
-        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        push_weighted(layout, prefix, layer, mien_shape4(k, k, from->c, out), k * k * from->c);
         break;
     case MIEN_LAYER_CONV_TRANSPOSED:
         /* The weights of the convolution whose adjoint it is: out channels before in. Each output
          * is reached by (k / stride)^2 inputs. */
-        push(layout, weight, mien_shape4(k, k, layer->channels, from->c),
-             k * k * from->c / (layer->stride * layer->stride), 0.0f);
-        push(layout, bias, mien_shape1(layer->channels), 0, 0.0f);
+        push_weighted(layout, prefix, layer, mien_shape4(k, k, out, from->c),
+                      k * k * from->c / (layer->stride * layer->stride));
         break;
     case MIEN_LAYER_GROUP_NORM:
-        push(layout, weight, mien_shape1(from->c), 0, 1.0f);
-        push(layout, bias, mien_shape1(from->c), 0, 0.0f);
+        push_norm(layout, prefix, layer, from->c);
+        break;
+    case MIEN_LAYER_EMBED:
+        push_role(layout, prefix, "weight", mien_shape2(MIEN_PLAN_N_SYMBOLS, out), 1);
+        break;
+    case MIEN_LAYER_GRU:
+        push_gru(layout, prefix, from->c, out);
         break;
     default:
         break;
@@ -71,30 +108,34 @@ static enum mien_status push_network(struct mien_layout *layout, char net,
     return MIEN_OK;
 }
 
+static char second_letter(const struct mien_plan *plan)
+{
+    if (plan->family == MIEN_FAMILY_CLASSIFIER)
+        return 'c';
+    return plan->family == MIEN_FAMILY_CHARLM ? 'l' : 'g';
+}
+
 enum mien_status mien_layout_init(struct mien_layout *out, const struct mien_plan *plan,
                                   struct mien_err *err)
 {
     enum mien_status status = mien_plan_validate(plan, err);
-    const uint32_t n_code = mien_plan_code_size(plan);
-    const struct mien_extent picture = {plan->size, plan->size, plan->channels};
+    const uint32_t n_code = mien_plan_condition_size(plan);
+    const char first = plan->family == MIEN_FAMILY_GAN ? 'd' : 'e';
 
     if (status != MIEN_OK)
         return status;
     memset(out, 0, sizeof(*out));
-    status = push_network(out, 'd', plan->d_layers, plan->n_d_layers, picture);
+    status =
+        push_network(out, first, plan->d_layers, plan->n_d_layers, mien_plan_first_input(plan));
     if (n_code > 0)
-        push(out, "d.code.weight", mien_shape2(n_code, plan->d_layers[0].channels), n_code, 0.0f);
+        push(out, first == 'd' ? "d.code.weight" : "e.code.weight",
+             mien_shape2(n_code, mien_plan_code_width(plan)), n_code, 0.0f);
     out->n_d = out->n_values;
     out->n_d_tensors = out->n_tensors;
     if (status == MIEN_OK)
-        status = push_network(out, 'g', plan->g_layers, plan->n_g_layers,
-                              (struct mien_extent){0, 0, plan->latent + n_code});
+        status = push_network(out, second_letter(plan), plan->g_layers, plan->n_g_layers,
+                              mien_plan_second_input(plan));
     return status;
-}
-
-uint64_t mien_layout_n_shared(const struct mien_layout *layout, const struct mien_plan *plan)
-{
-    return plan->train_on_device == MIEN_TRAIN_GENERATOR ? layout->n_values : layout->n_d;
 }
 
 enum mien_status mien_model_start(const struct mien_layout *layout, struct mien_rng_seeded *rng,

@@ -1,4 +1,4 @@
-/* A model: named tensors over one flat vector of float32, discriminator first.
+/* A model: named tensors over one flat vector of float32, the first network before the second.
  *
  * The layout follows from the plan alone. On the wire a model is the vector's little-endian bytes,
  * and H(model) is their SHA-256.
@@ -15,7 +15,8 @@
 
 #define MIEN_TENSOR_NAME_BYTES 24
 
-/* "d.0.weight": network, layer, role. */
+/* "d.0.weight": network, layer, role. A discriminator is d, an encoder e, a generator or decoder g,
+ * a classifier c, a language model l. */
 struct mien_tensor {
     char name[MIEN_TENSOR_NAME_BYTES];
     struct mien_shape shape;
@@ -24,23 +25,20 @@ struct mien_tensor {
     float start;
 };
 
-/* Two tensors a layer at most, and one for the code. */
-#define MIEN_MODEL_MAX_TENSORS (4 * MIEN_PLAN_MAX_LAYERS + 1)
+/* Four tensors a layer at most (a recurrent one), and one for the code. */
+#define MIEN_MODEL_MAX_TENSORS (8 * MIEN_PLAN_MAX_LAYERS + 1)
 
 struct mien_layout {
     uint32_t n_tensors;
     struct mien_tensor tensor[MIEN_MODEL_MAX_TENSORS];
     uint64_t n_values; /* of the whole model */
-    uint64_t n_d;      /* of the discriminator: the first n_d values */
+    uint64_t n_d;      /* of the first network: the first n_d values; 0 without one */
     uint32_t n_d_tensors;
 };
 
 /* The layout of a valid plan.  errors  MIEN_EINVAL  the plan does not validate */
 MIEN_CHECK enum mien_status mien_layout_init(struct mien_layout *out, const struct mien_plan *plan,
                                              struct mien_err *err);
-
-/* Values that a device's update covers: all, or the discriminator's. */
-uint64_t mien_layout_n_shared(const struct mien_layout *layout, const struct mien_plan *plan);
 
 /* Fresh values: weights uniform within 1 / sqrt(fan in), norms 1, the rest 0.
  * values [n_values] out.  errors  MIEN_ECRYPTO */

@@ -1,19 +1,11 @@
-/* The plan's networks and losses as graphs.
+/* A gan's losses as graphs.
  *
  * Threads: as tensor/graph.h
  */
 #ifndef MIEN_NN_NETWORK_H
 #define MIEN_NN_NETWORK_H
 
-#include "common/nn/model.h"
-#include "common/tensor/graph.h"
-
-/* What the builders need to know. */
-struct mien_network {
-    struct mien_graph *graph;
-    const struct mien_plan *plan;
-    const struct mien_layout *layout;
-};
+#include "common/nn/layers.h"
 
 /* Scores of pictures: x [n, size, size, channels] in [-1, 1] gives [n, 1].
  *
@@ -21,17 +13,20 @@ struct mien_network {
  */
 mien_ref mien_discriminator(const struct mien_network *net, mien_ref x, mien_ref code);
 
-/* Pictures of noise: z [n, latent] gives [n, size, size, channels] in [-1, 1]. */
-mien_ref mien_generator_net(const struct mien_network *net, mien_ref z, mien_ref code);
-
-/* Leaves of a step; every one is an input of the graph, in this order, the absent ones skipped. */
+/* Leaves of a step; every one is an input of the graph, the absent ones MIEN_NO_REF. */
 struct mien_step_inputs {
-    mien_ref real;      /* [n, size, size, channels] (discriminator step) */
-    mien_ref real_code; /* [n, code size] (discriminator step, conditioned) */
-    mien_ref z;         /* [n, latent] */
-    mien_ref fake_code; /* [n, code size] (conditioned) */
+    mien_ref real;      /* [n, size, size, channels]; a charlm's symbols [n, text_length, 1, 1] */
+    mien_ref real_code; /* [n, code size]: conditions, or a classifier's labels */
+    mien_ref z;         /* [n, latent] normal: latents, or a vae's noise */
+    mien_ref fake_code; /* [n, code size] (conditioned gan) */
     mien_ref mix;       /* [n, 1, 1, 1] in [0, 1] (discriminator step, Wasserstein) */
+    mien_ref target;    /* charlm: where each next symbol's score is; moments: the mean embedding */
 };
+
+struct mien_step_inputs mien_step_no_inputs(void);
+
+/* An input for the code of n pictures; MIEN_NO_REF when the plan is not conditioned. */
+mien_ref mien_code_input(const struct mien_network *net, uint32_t n);
 
 /* The discriminator's loss of one step, [1], on n real and n generated pictures.
  *

@@ -6,96 +6,141 @@
 
 #include <string.h>
 
+/* The inputs a graph may have. */
+enum slot { REAL, REAL_CODE, Z, FAKE_CODE, MIX, TARGET, N_SLOTS };
+
 struct mien_step {
+    const struct mien_plan *plan;
+    const struct mien_layout *layout;
     struct mien_graph *graph;
     struct mien_exec *exec;
-    const struct mien_layout *layout;
+    uint32_t batch;
     uint32_t first; /* tensors trained: first .. first + n - 1 */
     uint32_t n;
-    uint64_t n_pictures; /* numbers in each input */
-    uint64_t n_code;
-    uint64_t n_z;
-    uint64_t n_mix;
-    float *pictures;
-    float *real_code;
-    float *z;
-    float *fake_code;
-    float *mix;
+    uint32_t n_outputs; /* the loss, then a gradient per trained tensor, or the embedding */
+    mien_ref input[N_SLOTS];
+    uint64_t n_numbers[N_SLOTS]; /* of each input; 0 where there is none */
+    float *numbers[N_SLOTS];
+    uint64_t n_texts;
+    float *texts; /* [batch, text_length + 1] examples of a charlm, before they are split */
 };
 
-/* The graph, and its outputs: the loss, then a gradient per trained tensor. */
-static enum mien_status build(const struct mien_plan *plan, const struct mien_layout *layout,
-                              enum mien_step_kind kind, uint32_t batch, struct mien_step *step,
-                              mien_ref *outputs)
+/* The loss of the step, and which tensors it trains. */
+static mien_ref loss_of(struct mien_step *step, enum mien_step_kind kind,
+                        struct mien_step_inputs *inputs)
 {
-    enum mien_status status = mien_graph_new(&step->graph);
-    struct mien_network net = {step->graph, plan, layout};
-    struct mien_step_inputs inputs;
-    mien_ref wrt[MIEN_MODEL_MAX_TENSORS];
-    const bool is_d = kind == MIEN_STEP_DISCRIMINATOR;
+    const struct mien_network net = {step->graph, step->plan, step->layout};
+    const uint32_t n_first = step->layout->n_d_tensors;
 
-    if (status != MIEN_OK)
-        return status;
-    step->layout = layout;
-    step->first = is_d ? 0 : layout->n_d_tensors;
-    step->n = is_d ? layout->n_d_tensors : layout->n_tensors - layout->n_d_tensors;
-    outputs[0] = is_d ? mien_discriminator_loss(&net, batch, &inputs)
-                      : mien_generator_loss(&net, batch, &inputs);
+    step->n = step->layout->n_tensors - n_first;
+    step->first = n_first;
+    switch (kind) {
+    case MIEN_STEP_DISCRIMINATOR:
+        step->first = 0;
+        step->n = n_first;
+        return mien_discriminator_loss(&net, step->batch, inputs);
+    case MIEN_STEP_GENERATOR:
+        return mien_generator_loss(&net, step->batch, inputs);
+    case MIEN_STEP_MATCH:
+        return mien_match_loss(&net, step->batch, inputs);
+    default:
+        step->first = 0;
+        step->n = step->layout->n_tensors;
+        return mien_family_loss(&net, step->batch, inputs);
+    }
+}
+
+/* The embedding as the second output, its squared length as the first. */
+static void build_embedding(struct mien_step *step, struct mien_step_inputs *inputs,
+                            mien_ref *outputs)
+{
+    const struct mien_plan *plan = step->plan;
+    const struct mien_network net = {step->graph, plan, step->layout};
+
+    *inputs = mien_step_no_inputs();
+    inputs->real =
+        mien_input(step->graph, mien_shape4(step->batch, plan->size, plan->size, plan->channels));
+    outputs[1] = mien_embedding(&net, inputs->real);
+    outputs[0] = mien_sum_all(step->graph, mien_multiply(step->graph, outputs[1], outputs[1]));
+    step->n_outputs = 2;
+}
+
+static void build_training(struct mien_step *step, enum mien_step_kind kind,
+                           struct mien_step_inputs *inputs, mien_ref *outputs)
+{
+    mien_ref wrt[MIEN_MODEL_MAX_TENSORS];
+
+    outputs[0] = loss_of(step, kind, inputs);
     for (uint32_t i = 0; i < step->n; i++) {
-        const struct mien_tensor *tensor = &layout->tensor[step->first + i];
+        const struct mien_tensor *tensor = &step->layout->tensor[step->first + i];
 
         wrt[i] = mien_parameter(step->graph, tensor->shape, tensor->offset);
     }
     mien_grad(step->graph, outputs[0], wrt, step->n, outputs + 1);
-    step->n_code = (uint64_t)batch * mien_plan_code_size(plan);
-    step->n_z = (uint64_t)batch * plan->latent;
-    step->n_pictures = is_d ? (uint64_t)batch * plan->size * plan->size * plan->channels : 0;
-    step->n_mix = is_d && plan->loss == MIEN_LOSS_WASSERSTEIN ? batch : 0;
+    step->n_outputs = step->n + 1;
+}
+
+/* The graph, its outputs and how large its inputs are. */
+static enum mien_status build(struct mien_step *step, enum mien_step_kind kind, mien_ref *outputs)
+{
+    struct mien_step_inputs inputs;
+    enum mien_status status = mien_graph_new(&step->graph);
+
+    if (status != MIEN_OK)
+        return status;
+    if (kind == MIEN_STEP_EMBED)
+        build_embedding(step, &inputs, outputs);
+    else
+        build_training(step, kind, &inputs, outputs);
+    const mien_ref made[N_SLOTS] = {inputs.real,      inputs.real_code, inputs.z,
+                                    inputs.fake_code, inputs.mix,       inputs.target};
+    for (int i = 0; i < N_SLOTS; i++) {
+        const struct mien_shape shape = mien_graph_shape(step->graph, made[i]);
+
+        step->input[i] = made[i];
+        step->n_numbers[i] = made[i] == MIEN_NO_REF ? 0 : mien_shape_count(&shape);
+    }
+    if (step->plan->family == MIEN_FAMILY_CHARLM)
+        step->n_texts = (uint64_t)step->batch * mien_plan_example_size(step->plan);
     return mien_graph_status(step->graph, NULL);
 }
 
 enum mien_status mien_step_bytes(const struct mien_plan *plan, const struct mien_layout *layout,
                                  enum mien_step_kind kind, uint32_t batch, uint64_t *bytes)
 {
-    struct mien_step step = {0};
+    struct mien_step step = {.plan = plan, .layout = layout, .batch = batch};
     mien_ref outputs[MIEN_MODEL_MAX_TENSORS + 1];
     uint64_t exec_bytes = 0;
-    enum mien_status status = build(plan, layout, kind, batch, &step, outputs);
+    uint64_t n_numbers = 0;
+    enum mien_status status = build(&step, kind, outputs);
 
     if (status == MIEN_OK)
-        status = mien_exec_bytes(step.graph, outputs, step.n + 1, &exec_bytes);
-    if (status == MIEN_OK) {
-        const uint64_t n_inputs = step.n_pictures + 2 * step.n_code + step.n_z + step.n_mix;
-
-        *bytes = exec_bytes + n_inputs * sizeof(float) + sizeof(step) +
+        status = mien_exec_bytes(step.graph, outputs, step.n_outputs, &exec_bytes);
+    for (int i = 0; i < N_SLOTS; i++)
+        n_numbers += step.n_numbers[i];
+    if (status == MIEN_OK)
+        *bytes = exec_bytes + (n_numbers + step.n_texts) * sizeof(float) + sizeof(step) +
                  mien_graph_n_nodes(step.graph) * 2 * sizeof(struct mien_node);
-    }
     mien_graph_free(step.graph);
     return status;
 }
 
-/* Inputs are bound in the order in which the losses made them. */
-static enum mien_status bind(struct mien_step *step)
+static enum mien_status make_inputs(struct mien_step *step)
 {
-    const float *const inputs[] = {step->pictures, step->real_code, step->z, step->fake_code,
-                                   step->mix};
-    uint32_t index = 0;
-
-    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
-        if (inputs[i] == NULL)
+    for (int i = 0; i < N_SLOTS; i++) {
+        if (step->n_numbers[i] == 0)
             continue;
-        enum mien_status status = mien_exec_bind(step->exec, index++, inputs[i]);
+        step->numbers[i] = mien_calloc(step->n_numbers[i], sizeof(float));
+        if (step->numbers[i] == NULL)
+            return MIEN_ENOMEM;
+        const uint64_t index = mien_graph_node(step->graph, step->input[i])->offset;
+        enum mien_status status = mien_exec_bind(step->exec, (uint32_t)index, step->numbers[i]);
         if (status != MIEN_OK)
             return status;
     }
-    return MIEN_OK;
-}
-
-static bool make(float **out, uint64_t n)
-{
-    if (n > 0)
-        *out = mien_calloc(n, sizeof(float));
-    return n == 0 || *out != NULL;
+    if (step->n_texts > 0)
+        step->texts = mien_calloc(step->n_texts, sizeof(float));
+    return step->n_texts > 0 && step->texts == NULL ? MIEN_ENOMEM : MIEN_OK;
 }
 
 enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_layout *layout,
@@ -107,16 +152,12 @@ enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_l
 
     if (step == NULL)
         return MIEN_ENOMEM;
-    status = build(plan, layout, kind, batch, step, outputs);
+    *step = (struct mien_step){.plan = plan, .layout = layout, .batch = batch};
+    status = build(step, kind, outputs);
     if (status == MIEN_OK)
-        status = mien_exec_new(step->graph, outputs, step->n + 1, &step->exec);
-    if (status == MIEN_OK && !(make(&step->pictures, step->n_pictures) &&
-                               make(&step->real_code, step->n_pictures > 0 ? step->n_code : 0) &&
-                               make(&step->z, step->n_z) && make(&step->fake_code, step->n_code) &&
-                               make(&step->mix, step->n_mix)))
-        status = MIEN_ENOMEM;
+        status = mien_exec_new(step->graph, outputs, step->n_outputs, &step->exec);
     if (status == MIEN_OK)
-        status = bind(step);
+        status = make_inputs(step);
     if (status != MIEN_OK) {
         mien_step_free(step);
         return status;
@@ -131,44 +172,68 @@ void mien_step_free(struct mien_step *step)
         return;
     mien_exec_free(step->exec);
     mien_graph_free(step->graph);
-    mien_free(step->pictures);
-    mien_free(step->real_code);
-    mien_free(step->z);
-    mien_free(step->fake_code);
-    mien_free(step->mix);
+    for (int i = 0; i < N_SLOTS; i++)
+        mien_free(step->numbers[i]);
+    mien_free(step->texts);
     mien_free(step);
 }
 
-float *mien_step_pictures(struct mien_step *step)
+float *mien_step_examples(struct mien_step *step)
 {
-    return step->pictures;
+    return step->texts != NULL ? step->texts : step->numbers[REAL];
 }
 
 float *mien_step_real_code(struct mien_step *step)
 {
-    return step->real_code;
+    return step->numbers[REAL_CODE];
 }
 
 float *mien_step_fake_code(struct mien_step *step)
 {
-    return step->fake_code;
+    return step->numbers[FAKE_CODE];
+}
+
+float *mien_step_target(struct mien_step *step)
+{
+    return step->numbers[TARGET];
+}
+
+/* Each text's symbols but the last are what the network reads; the symbol behind each is what it
+ * should say, as the place of that symbol's score among all. */
+static void split_texts(struct mien_step *step)
+{
+    const uint32_t length = step->plan->text_length;
+
+    for (uint64_t i = 0; i < (uint64_t)step->batch * length; i++) {
+        const float *at = step->texts + i / length * (length + 1) + i % length;
+
+        step->numbers[REAL][i] = at[0];
+        step->numbers[TARGET][i] = at[1] < 0.0f ? -1.0f : (float)(i * MIEN_PLAN_N_SYMBOLS) + at[1];
+    }
 }
 
 enum mien_status mien_step_run(struct mien_step *step, const float *values,
                                struct mien_rng_seeded *rng)
 {
-    for (uint64_t i = 0; i < step->n_z; i++)
-        step->z[i] = mien_rng_seeded_normal(rng);
-    for (uint64_t i = 0; i < step->n_mix; i++)
-        step->mix[i] = mien_rng_seeded_uniform(rng);
+    for (uint64_t i = 0; i < step->n_numbers[Z]; i++)
+        step->numbers[Z][i] = mien_rng_seeded_normal(rng);
+    for (uint64_t i = 0; i < step->n_numbers[MIX]; i++)
+        step->numbers[MIX][i] = mien_rng_seeded_uniform(rng);
     if (!mien_rng_seeded_ok(rng))
         return MIEN_ECRYPTO;
+    if (step->texts != NULL)
+        split_texts(step);
     return mien_exec_run(step->exec, values);
 }
 
 float mien_step_loss(const struct mien_step *step)
 {
     return *mien_exec_output(step->exec, 0);
+}
+
+const float *mien_step_embedding(const struct mien_step *step)
+{
+    return mien_exec_output(step->exec, 1);
 }
 
 void mien_step_apply(const struct mien_step *step, float *values, double rate,

@@ -1,4 +1,4 @@
-/* One training step of one network: its graph, its memory, its inputs.
+/* One training step: its graph, its memory, its inputs.
  *
  * Shared by the device's trainer and the coordinator's.
  *
@@ -8,13 +8,19 @@
 #define MIEN_NN_STEP_H
 
 #include "common/base/rng_seeded.h"
-#include "common/nn/network.h"
+#include "common/nn/families.h"
 #include "common/nn/optim.h"
 #include "common/tensor/exec.h"
 
 struct mien_step;
 
-enum mien_step_kind { MIEN_STEP_DISCRIMINATOR, MIEN_STEP_GENERATOR };
+enum mien_step_kind {
+    MIEN_STEP_DISCRIMINATOR, /* a gan's first network */
+    MIEN_STEP_GENERATOR,     /* a gan's second network */
+    MIEN_STEP_WHOLE,         /* both networks of a family that is no gan */
+    MIEN_STEP_EMBED,         /* the mean embedding of examples; trains nothing */
+    MIEN_STEP_MATCH,         /* moments: the generator against a mean embedding */
+};
 
 /* Bytes that mien_step_new allocates.  errors  as mien_step_new */
 MIEN_CHECK enum mien_status mien_step_bytes(const struct mien_plan *plan,
@@ -22,7 +28,7 @@ MIEN_CHECK enum mien_status mien_step_bytes(const struct mien_plan *plan,
                                             enum mien_step_kind kind, uint32_t batch,
                                             uint64_t *bytes);
 
-/* A step on `batch` pictures.
+/* A step on `batch` examples.
  *
  *   plan, layout  lent until mien_step_free
  *   out           given: end it with mien_step_free
@@ -35,21 +41,26 @@ MIEN_CHECK enum mien_status mien_step_new(const struct mien_plan *plan,
 
 void mien_step_free(struct mien_step *step);
 
-/* Where a step's real pictures go: [batch, size, size, channels] and [batch, code size]; NULL for a
- * generator step. The code of generated pictures is drawn from fake_code, [batch, code size]. */
-float *mien_step_pictures(struct mien_step *step);
+/* Where a step's examples go: [batch, mien_plan_example_size] and [batch, code size]; NULL where it
+ * has none. The code of generated pictures goes to fake_code, [batch, code size]; the embedding to
+ * match to target, [2 features]. */
+float *mien_step_examples(struct mien_step *step);
 float *mien_step_real_code(struct mien_step *step);
 float *mien_step_fake_code(struct mien_step *step);
+float *mien_step_target(struct mien_step *step);
 
 /* Draws the latents (and mixtures), computes loss and gradients at `values`. Allocates nothing.
  * errors  MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_step_run(struct mien_step *step, const float *values,
                                           struct mien_rng_seeded *rng);
 
-/* Loss of the last run. */
+/* Loss of the last run; of MIEN_STEP_EMBED the square of the embedding's length. */
 float mien_step_loss(const struct mien_step *step);
 
-/* Applies the last run's gradients to the trained network's part of `values`: plain descent, or
+/* The embedding of the last run, [2 features] (MIEN_STEP_EMBED). */
+const float *mien_step_embedding(const struct mien_step *step);
+
+/* Applies the last run's gradients to the trained networks' part of `values`: plain descent, or
  * Adam with moments over the whole vector when `moments` is not NULL. */
 void mien_step_apply(const struct mien_step *step, float *values, double rate,
                      const struct mien_moments *moments);

@@ -10,8 +10,9 @@
 struct mien_trainer {
     struct mien_plan plan;
     struct mien_layout layout;
-    struct mien_step *d_step;
-    struct mien_step *g_step; /* NULL when the generator is not trained here */
+    struct mien_step *d_step; /* of a gan's discriminator, or of the whole of another family */
+    struct mien_step *g_step; /* NULL when no generator is trained here on its own */
+    float *embedding;         /* [n_shared] moments: sum over the steps; NULL else */
     float *begun;             /* the model as it came */
     float *values;
     struct mien_moments moments; /* Adam: over all values */
@@ -25,7 +26,26 @@ struct mien_trainer {
 
 static bool trains_generator(const struct mien_plan *plan)
 {
-    return plan->train_on_device == MIEN_TRAIN_GENERATOR;
+    return plan->family == MIEN_FAMILY_GAN && plan->train_on_device == MIEN_TRAIN_GENERATOR;
+}
+
+/* The step of what is trained on the device, the generator apart. */
+static enum mien_step_kind main_kind(const struct mien_plan *plan)
+{
+    switch (plan->family) {
+    case MIEN_FAMILY_GAN:
+        return MIEN_STEP_DISCRIMINATOR;
+    case MIEN_FAMILY_MOMENTS:
+        return MIEN_STEP_EMBED;
+    default:
+        return MIEN_STEP_WHOLE;
+    }
+}
+
+/* Numbers of the embedding; 0 in other families. */
+static uint64_t n_embedding(const struct mien_plan *plan)
+{
+    return plan->family == MIEN_FAMILY_MOMENTS ? mien_plan_n_shared(plan) : 0;
 }
 
 enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes)
@@ -36,14 +56,32 @@ enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *byte
     enum mien_status status = mien_layout_init(&layout, plan, NULL);
 
     if (status == MIEN_OK)
-        status = mien_step_bytes(plan, &layout, MIEN_STEP_DISCRIMINATOR, plan->batch, &d_bytes);
+        status = mien_step_bytes(plan, &layout, main_kind(plan), plan->batch, &d_bytes);
     if (status == MIEN_OK && trains_generator(plan))
         status = mien_step_bytes(plan, &layout, MIEN_STEP_GENERATOR, plan->batch, &g_bytes);
     if (status != MIEN_OK)
         return status;
     const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 4 : 2;
     *bytes = sizeof(struct mien_trainer) + d_bytes + g_bytes +
-             n_vectors * layout.n_values * sizeof(float);
+             (n_vectors * layout.n_values + n_embedding(plan)) * sizeof(float);
+    return MIEN_OK;
+}
+
+static enum mien_status make_vectors(struct mien_trainer *t)
+{
+    const uint64_t n = t->layout.n_values;
+    const uint64_t n_sums = n_embedding(&t->plan);
+    const bool adam = t->plan.optimiser == MIEN_OPTIMISER_ADAM;
+
+    t->begun = mien_calloc(n, sizeof(float));
+    t->values = mien_calloc(n, sizeof(float));
+    t->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
+    t->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
+    t->embedding = n_sums > 0 ? mien_calloc(n_sums, sizeof(float)) : NULL;
+    if (t->begun == NULL || t->values == NULL ||
+        (adam && (t->moments.first == NULL || t->moments.second == NULL)) ||
+        (n_sums > 0 && t->embedding == NULL))
+        return MIEN_ENOMEM;
     return MIEN_OK;
 }
 
@@ -57,22 +95,11 @@ enum mien_status mien_trainer_new(const struct mien_plan *plan, struct mien_trai
     t->plan = *plan;
     status = mien_layout_init(&t->layout, &t->plan, NULL);
     if (status == MIEN_OK)
-        status =
-            mien_step_new(&t->plan, &t->layout, MIEN_STEP_DISCRIMINATOR, plan->batch, &t->d_step);
+        status = mien_step_new(&t->plan, &t->layout, main_kind(plan), plan->batch, &t->d_step);
     if (status == MIEN_OK && trains_generator(plan))
         status = mien_step_new(&t->plan, &t->layout, MIEN_STEP_GENERATOR, plan->batch, &t->g_step);
-    if (status == MIEN_OK) {
-        const uint64_t n = t->layout.n_values;
-        const bool adam = plan->optimiser == MIEN_OPTIMISER_ADAM;
-
-        t->begun = mien_calloc(n, sizeof(float));
-        t->values = mien_calloc(n, sizeof(float));
-        t->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
-        t->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
-        if (t->begun == NULL || t->values == NULL ||
-            (adam && (t->moments.first == NULL || t->moments.second == NULL)))
-            status = MIEN_ENOMEM;
-    }
+    if (status == MIEN_OK)
+        status = make_vectors(t);
     if (status != MIEN_OK) {
         mien_trainer_free(t);
         return status;
@@ -98,6 +125,7 @@ void mien_trainer_free(struct mien_trainer *trainer)
     wipe_values(trainer->values, trainer->layout.n_values);
     wipe_values(trainer->moments.first, trainer->layout.n_values);
     wipe_values(trainer->moments.second, trainer->layout.n_values);
+    wipe_values(trainer->embedding, n_embedding(&trainer->plan));
     mien_rng_seeded_free(trainer->rng);
     mien_free(trainer);
 }
@@ -127,6 +155,8 @@ enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *v
         memset(trainer->moments.first, 0, bytes);
         memset(trainer->moments.second, 0, bytes);
     }
+    if (trainer->embedding != NULL)
+        memset(trainer->embedding, 0, n_embedding(&trainer->plan) * sizeof(float));
     trainer->moments.t = 0;
     trainer->n_steps = 0;
     trainer->pass_n = 0;
@@ -177,32 +207,53 @@ static void mirror(float *pixels, uint32_t size, uint32_t channels)
     }
 }
 
+/* Generated pictures are asked for with the attributes of real ones. */
+static void copy_codes(struct mien_trainer *t)
+{
+    const float *real = mien_step_real_code(t->d_step);
+    const size_t bytes = t->plan.batch * mien_plan_code_size(&t->plan) * sizeof(float);
+
+    if (real == NULL)
+        return;
+    if (mien_step_fake_code(t->d_step) != NULL)
+        memcpy(mien_step_fake_code(t->d_step), real, bytes);
+    if (t->g_step != NULL)
+        memcpy(mien_step_fake_code(t->g_step), real, bytes);
+}
+
 static enum mien_status load_batch(struct mien_trainer *t, const struct mien_examples *examples)
 {
     const struct mien_plan *plan = &t->plan;
-    const size_t n_pixels = (size_t)plan->size * plan->size * plan->channels;
+    const size_t n_numbers = mien_plan_example_size(plan);
     const size_t n_code = mien_plan_code_size(plan);
+    float *codes = mien_step_real_code(t->d_step);
 
     for (uint32_t i = 0; i < plan->batch; i++) {
-        float *pixels = mien_step_pictures(t->d_step) + i * n_pixels;
-        float *code = n_code == 0 ? NULL : mien_step_real_code(t->d_step) + i * n_code;
+        float *numbers = mien_step_examples(t->d_step) + i * n_numbers;
         enum mien_status status =
-            examples->picture(examples->self, next_example(t, examples->n), pixels, code);
+            examples->picture(examples->self, next_example(t, examples->n), numbers,
+                              codes == NULL ? NULL : codes + i * n_code);
 
         if (status != MIEN_OK)
             return status;
-        if (plan->flip && mien_rng_seeded_below(t->rng, 2) == 1)
-            mirror(pixels, plan->size, plan->channels);
+        if (plan->flip && plan->family != MIEN_FAMILY_CHARLM &&
+            mien_rng_seeded_below(t->rng, 2) == 1)
+            mirror(numbers, plan->size, plan->channels);
     }
-    /* Generated pictures are asked for with the attributes of real ones. */
-    if (n_code > 0) {
-        const size_t bytes = plan->batch * n_code * sizeof(float);
-
-        memcpy(mien_step_fake_code(t->d_step), mien_step_real_code(t->d_step), bytes);
-        if (t->g_step != NULL)
-            memcpy(mien_step_fake_code(t->g_step), mien_step_real_code(t->d_step), bytes);
-    }
+    copy_codes(t);
     return MIEN_OK;
+}
+
+/* What the main step's run gives: another part of the mean embedding, or a step down. */
+static void learn(struct mien_trainer *t, const struct mien_moments *moments)
+{
+    if (t->embedding == NULL) {
+        mien_step_apply(t->d_step, t->values, t->plan.d_rate, moments);
+        return;
+    }
+    const float *embedding = mien_step_embedding(t->d_step);
+    for (uint64_t i = 0; i < n_embedding(&t->plan); i++)
+        t->embedding[i] += embedding[i];
 }
 
 enum mien_status mien_trainer_step(struct mien_trainer *trainer,
@@ -219,7 +270,7 @@ enum mien_status mien_trainer_step(struct mien_trainer *trainer,
         status = mien_step_run(t->d_step, t->values, t->rng);
     if (status != MIEN_OK)
         return status;
-    mien_step_apply(t->d_step, t->values, t->plan.d_rate, moments);
+    learn(t, moments);
     if (t->g_step != NULL) {
         status = mien_step_run(t->g_step, t->values, t->rng);
         if (status != MIEN_OK)
@@ -244,9 +295,15 @@ const float *mien_trainer_values(const struct mien_trainer *trainer)
 
 void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool *finite)
 {
-    const uint64_t n = mien_layout_n_shared(&trainer->layout, &trainer->plan);
+    const uint64_t n = mien_plan_n_shared(&trainer->plan);
+    const uint64_t first = mien_plan_first_shared(&trainer->plan);
 
-    for (uint64_t i = 0; i < n; i++)
-        update[i] = trainer->values[i] - trainer->begun[i];
-    *finite = mien_model_finite(update, n);
+    for (uint64_t i = 0; i < n; i++) {
+        if (trainer->embedding != NULL)
+            update[i] = trainer->embedding[i] / (float)trainer->n_steps;
+        else
+            update[i] = trainer->values[first + i] - trainer->begun[first + i];
+    }
+    *finite = mien_model_finite(update, n) &&
+              mien_model_finite(trainer->values, mien_plan_n_private(&trainer->plan));
 }

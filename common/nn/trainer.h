@@ -15,14 +15,15 @@
 
 struct mien_trainer;
 
-/* Where pictures come from. */
+/* Where pictures, or texts, come from. */
 struct mien_examples {
     void *self;
-    size_t n; /* pictures, at least 1 */
+    size_t n; /* examples, at least 1 */
 
-    /* Writes picture `index` as [size, size, channels] in [-1, 1] and its attribute code (code may
-     * be NULL: the plan has none).  An error ends the step with that status. */
-    enum mien_status (*picture)(void *self, size_t index, float *pixels, float *code);
+    /* Writes example `index`, mien_plan_example_size numbers: a picture as [size, size, channels]
+     * in [-1, 1], or a text as mien_symbols_of gives it; and its attribute code (code may be NULL:
+     * the step has none).  An error ends the step with that status. */
+    enum mien_status (*picture)(void *self, size_t index, float *numbers, float *code);
 };
 
 /* Bytes that _new allocates for the plan.  errors  as _new */
@@ -50,7 +51,8 @@ const struct mien_layout *mien_trainer_layout(const struct mien_trainer *trainer
 MIEN_CHECK enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *values,
                                                struct mien_rng *rng);
 
-/* One local step: the discriminator, then the generator when it is trained here.
+/* One local step: of a gan the discriminator, then the generator when it is trained here; of
+ * moments another batch's part of the mean embedding; else of the whole model.
  *
  *   done    out: whether the plan's steps are all done
  *   errors  MIEN_ESTATE  not begun, or no pictures; MIEN_ECRYPTO; what `picture` returned
@@ -58,16 +60,18 @@ MIEN_CHECK enum mien_status mien_trainer_begin(struct mien_trainer *trainer, con
 MIEN_CHECK enum mien_status mien_trainer_step(struct mien_trainer *trainer,
                                               const struct mien_examples *examples, bool *done);
 
-/* Losses of the last step; the generator's is 0 when it is not trained here. */
+/* Losses of the last step; the generator's is 0 when none is trained here on its own. */
 void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss);
 
 /* The values as trained so far. */
 const float *mien_trainer_values(const struct mien_trainer *trainer);
 
-/* update = trained - begun, of the shared part; wipe it after use.
+/* What a device sends, before it is clipped: trained - begun of the shared parameters, or the mean
+ * embedding over the steps' batches (moments). Wipe it after use.
  *
- *   update  [mien_layout_n_shared] out
- *   finite  out: whether every number is finite (else the update must not be used)
+ *   update  [mien_plan_n_shared] out
+ *   finite  out: whether every number, those that stay on the device among them, is finite (else
+ *           neither may be used)
  */
 void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool *finite);
 

@@ -120,6 +120,17 @@ static enum mien_status parse_attribute(const char *text, size_t n,
     return parse_values(text, n, attribute);
 }
 
+/* A classifier's last layer has a score per value of its label. */
+static void fit_classifier(struct mien_plan *plan)
+{
+    if (plan->family != MIEN_FAMILY_CLASSIFIER || plan->n_g_layers == 0 ||
+        plan->n_g_layers > MIEN_PLAN_MAX_LAYERS)
+        return;
+    struct mien_layer *last = &plan->g_layers[plan->n_g_layers - 1];
+    if (last->kind == MIEN_LAYER_DENSE && plan->attributes[0].n_values > 0)
+        last->channels = plan->attributes[0].n_values;
+}
+
 enum mien_status mien_plan_parse_attributes(struct mien_plan *plan, const char *text,
                                             struct mien_err *err)
 {
@@ -145,6 +156,7 @@ enum mien_status mien_plan_parse_attributes(struct mien_plan *plan, const char *
             break;
         text = comma + 1;
     }
+    fit_classifier(&parsed);
     *plan = parsed;
     return MIEN_OK;
 }

@@ -8,7 +8,7 @@
 
 enum kind { NUMBER, COUNT, NAME, SWITCH, ATTRIBUTES };
 
-#define MAX_NAMES 4
+#define MAX_NAMES 6
 
 struct key {
     struct mien_plan_key_info info;
@@ -20,7 +20,12 @@ struct key {
 #define AT(field) offsetof(struct mien_plan, field)
 
 static const struct key keys[] = {
-    {{"plan.family", "name", "what is trained: gan"}, NAME, AT(family), {"gan"}},
+    {{"plan.family", "name",
+      "what is trained: gan, vae, autoencoder, classifier, charlm or moments; the preset's "
+      "networks fit one of them"},
+     NAME,
+     AT(family),
+     {"gan", "vae", "autoencoder", "classifier", "charlm", "moments"}},
     {{"plan.train_on_device", "name",
       "generator: devices train both networks; discriminator: the coordinator trains the "
       "generator"},
@@ -32,8 +37,23 @@ static const struct key keys[] = {
      NAME,
      AT(loss),
      {"non-saturating", "hinge", "wasserstein"}},
+    {{"plan.share", "name", "of a vae: all, or decoder (the encoder stays on the device)"},
+     NAME,
+     AT(share),
+     {"all", "decoder"}},
+    {{"plan.conditioning", "name",
+      "how a discriminator learns of attributes: concatenation or projection"},
+     NAME,
+     AT(conditioning),
+     {"concatenation", "projection"}},
+    {{"plan.norm", "name", "of norm layers: group, or batch (with its warning)"},
+     NAME,
+     AT(norm),
+     {"group", "batch"}},
+    {{"plan.text_length", "symbols", "of an example of a charlm"}, COUNT, AT(text_length), {0}},
     {{"plan.attributes", "vocabulary",
-      "what pictures are conditioned on, as name:a|b|c or name:low..high, separated by commas"},
+      "what pictures are conditioned on, as name:a|b|c or name:low..high, separated by commas; "
+      "the one attribute that a classifier tells"},
      ATTRIBUTES,
      0,
      {0}},
@@ -51,7 +71,7 @@ static const struct key keys[] = {
      AT(min_examples),
      {0}},
     {{"plan.flip", "yes or no", "mirror pictures at random"}, SWITCH, AT(flip), {0}},
-    {{"plan.d_rate", "1", "learning rate of the discriminator on the device"},
+    {{"plan.d_rate", "1", "learning rate on the device, of all but a gan's generator"},
      NUMBER,
      AT(d_rate),
      {0}},
@@ -64,12 +84,16 @@ static const struct key keys[] = {
      NUMBER,
      AT(gp_lambda),
      {0}},
+    {{"plan.kl_weight", "1", "weight of the divergence in a vae's loss"},
+     NUMBER,
+     AT(kl_weight),
+     {0}},
     {{"plan.server_rate", "1", "the averaged update is applied times this"},
      NUMBER,
      AT(server_rate),
      {0}},
     {{"plan.g_steps", "steps",
-      "generator steps at the coordinator in a round (discriminator plans)"},
+      "generator steps at the coordinator in a round (discriminator plans, moments)"},
      COUNT,
      AT(g_steps),
      {0}},

@@ -35,7 +35,8 @@ MIEN_CHECK enum mien_status mien_plan_set(struct mien_plan *plan, const char *ke
 MIEN_CHECK enum mien_status mien_plan_get(const struct mien_plan *plan, const char *key,
                                           struct mien_buf *out);
 
-/* Parses a vocabulary, "glasses:0|1, age:0..100"; "" for none. Sets n_attributes and attributes.
+/* Parses a vocabulary, "glasses:0|1, age:0..100"; "" for none. Sets n_attributes and attributes,
+ * and the width of a classifier's last layer.
  * errors  MIEN_EPARSE, MIEN_ELIMIT */
 MIEN_CHECK enum mien_status mien_plan_parse_attributes(struct mien_plan *plan, const char *text,
                                                        struct mien_err *err);

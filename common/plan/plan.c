@@ -2,6 +2,7 @@
 #include "common/plan/plan.h"
 
 #include "common/base/text.h"
+#include "common/plan/networks.h"
 #include "common/plan/sampling.h"
 
 #include <math.h>
@@ -10,161 +11,6 @@
 static bool in(double v, double low, double high)
 {
     return v >= low && v <= high; /* false for NaN */
-}
-
-static uint64_t ceil_div(uint64_t a, uint64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static enum mien_status spatial(const struct mien_layer *layer, const struct mien_extent *from,
-                                struct mien_extent *out, struct mien_err *err)
-{
-    struct mien_extent to = *from;
-
-    if (from->h == 0)
-        return mien_err_set(err, MIEN_EINVAL, "a convolution or upsampling on flat data");
-    if (layer->kind == MIEN_LAYER_UPSAMPLE) {
-        to.h *= 2;
-        to.w *= 2;
-    } else {
-        if (layer->kernel == 0 || layer->kernel > 16 || layer->stride == 0 || layer->stride > 4 ||
-            layer->kernel < layer->stride || layer->channels == 0 || layer->channels > 4096)
-            return mien_err_set(err, MIEN_EINVAL, "a convolution of kernel %u, stride %u, %u maps",
-                                layer->kernel, layer->stride, layer->channels);
-        bool grows = layer->kind == MIEN_LAYER_CONV_TRANSPOSED;
-        to.h = grows ? from->h * layer->stride : (uint32_t)ceil_div(from->h, layer->stride);
-        to.w = grows ? from->w * layer->stride : (uint32_t)ceil_div(from->w, layer->stride);
-        to.c = layer->channels;
-    }
-    if (to.h > MIEN_PLAN_MAX_SIZE || to.w > MIEN_PLAN_MAX_SIZE)
-        return mien_err_set(err, MIEN_ELIMIT, "a layer gives %u x %u, above %d", to.h, to.w,
-                            MIEN_PLAN_MAX_SIZE);
-    *out = to;
-    return MIEN_OK;
-}
-
-static uint64_t flat_size(const struct mien_extent *extent)
-{
-    return extent->h == 0 ? extent->c : (uint64_t)extent->h * extent->w * extent->c;
-}
-
-enum mien_status mien_layer_extent(const struct mien_layer *layer, const struct mien_extent *from,
-                                   struct mien_extent *out, struct mien_err *err)
-{
-    switch (layer->kind) {
-    case MIEN_LAYER_DENSE:
-        if (from->h != 0)
-            return mien_err_set(err, MIEN_EINVAL, "a dense layer on data that is not flat");
-        if (layer->channels == 0 || layer->channels > 65536)
-            return mien_err_set(err, MIEN_EINVAL, "a dense layer of %u units", layer->channels);
-        *out = (struct mien_extent){0, 0, layer->channels};
-        return MIEN_OK;
-    case MIEN_LAYER_CONV:
-    case MIEN_LAYER_CONV_TRANSPOSED:
-    case MIEN_LAYER_UPSAMPLE:
-        return spatial(layer, from, out, err);
-    case MIEN_LAYER_GROUP_NORM:
-        if (layer->groups == 0 || from->c % layer->groups != 0)
-            return mien_err_set(err, MIEN_EINVAL, "a group norm of %u groups on %u channels",
-                                layer->groups, from->c);
-        *out = *from;
-        return MIEN_OK;
-    case MIEN_LAYER_LEAKY_RELU:
-        if (!in(layer->slope, 0.0, 1.0))
-            return mien_err_set(err, MIEN_EINVAL, "a leaky relu of slope %g", layer->slope);
-        *out = *from;
-        return MIEN_OK;
-    case MIEN_LAYER_TANH:
-        *out = *from;
-        return MIEN_OK;
-    case MIEN_LAYER_RESHAPE:
-        *out = (struct mien_extent){layer->height, layer->width, layer->channels};
-        if (layer->height == 0 || layer->height > MIEN_PLAN_MAX_SIZE || layer->width == 0 ||
-            layer->width > MIEN_PLAN_MAX_SIZE || flat_size(out) != flat_size(from))
-            return mien_err_set(err, MIEN_EINVAL, "a reshape of %llu numbers to %u x %u x %u",
-                                (unsigned long long)flat_size(from), layer->height, layer->width,
-                                layer->channels);
-        return MIEN_OK;
-    case MIEN_LAYER_FLATTEN:
-        if (flat_size(from) > 1u << 20)
-            return mien_err_set(err, MIEN_ELIMIT, "a flattened layer of over 2^20 numbers");
-        *out = (struct mien_extent){0, 0, (uint32_t)flat_size(from)};
-        return MIEN_OK;
-    }
-    return mien_err_set(err, MIEN_EINVAL, "a layer of kind %d", (int)layer->kind);
-}
-
-/* Parameters of a layer, n_code of conditioning included where it takes part. */
-static uint64_t layer_parameters(const struct mien_layer *layer, const struct mien_extent *from)
-{
-    const uint64_t c = layer->channels;
-
-    if (layer->kind == MIEN_LAYER_DENSE)
-        return (uint64_t)from->c * c + c;
-    if (layer->kind == MIEN_LAYER_CONV || layer->kind == MIEN_LAYER_CONV_TRANSPOSED)
-        return (uint64_t)layer->kernel * layer->kernel * from->c * c + c;
-    if (layer->kind == MIEN_LAYER_GROUP_NORM)
-        return 2 * (uint64_t)from->c;
-    return 0;
-}
-
-/* Walks a network; says where it ends and how many parameters it has. */
-static enum mien_status walk(const struct mien_layer *layers, uint32_t n, struct mien_extent *at,
-                             uint64_t *n_parameters, struct mien_err *err)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        struct mien_extent next;
-        enum mien_status status = mien_layer_extent(&layers[i], at, &next, err);
-
-        if (status != MIEN_OK)
-            return mien_err_prefix(err, status, "layer %u", i);
-        *n_parameters += layer_parameters(&layers[i], at);
-        if (*n_parameters > MIEN_PLAN_MAX_PARAMETERS)
-            return mien_err_set(err, MIEN_ELIMIT, "more than %llu parameters",
-                                (unsigned long long)MIEN_PLAN_MAX_PARAMETERS);
-        *at = next;
-    }
-    return MIEN_OK;
-}
-
-static enum mien_status walk_discriminator(const struct mien_plan *plan, uint64_t *n_parameters,
-                                           struct mien_err *err)
-{
-    struct mien_extent at = {plan->size, plan->size, plan->channels};
-    const struct mien_layer *first = &plan->d_layers[0];
-
-    if (plan->n_d_layers == 0 || plan->n_d_layers > MIEN_PLAN_MAX_LAYERS)
-        return mien_err_set(err, MIEN_ELIMIT, "discriminator of %u layers", plan->n_d_layers);
-    if (plan->n_attributes > 0 && first->kind != MIEN_LAYER_CONV)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "a conditioned discriminator begins with a convolution");
-    enum mien_status status = walk(plan->d_layers, plan->n_d_layers, &at, n_parameters, err);
-    if (status != MIEN_OK)
-        return mien_err_prefix(err, status, "discriminator");
-    /* The code enters as constant planes: one weight per number and map of the first layer. */
-    *n_parameters += (uint64_t)mien_plan_code_size(plan) * first->channels;
-    if (at.h != 0 || at.c != 1)
-        return mien_err_set(err, MIEN_EINVAL, "the discriminator ends at %u numbers, not 1",
-                            (unsigned)flat_size(&at));
-    return MIEN_OK;
-}
-
-static enum mien_status walk_generator(const struct mien_plan *plan, uint64_t *n_parameters,
-                                       struct mien_err *err)
-{
-    struct mien_extent at = {0, 0, plan->latent + mien_plan_code_size(plan)};
-
-    if (plan->n_g_layers == 0 || plan->n_g_layers > MIEN_PLAN_MAX_LAYERS)
-        return mien_err_set(err, MIEN_ELIMIT, "generator of %u layers", plan->n_g_layers);
-    enum mien_status status = walk(plan->g_layers, plan->n_g_layers, &at, n_parameters, err);
-    if (status != MIEN_OK)
-        return mien_err_prefix(err, status, "generator");
-    if (at.h != plan->size || at.w != plan->size || at.c != plan->channels)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "the generator ends at %u x %u x %u, not %u x %u x %u", at.h, at.w,
-                            at.c, plan->size, plan->size, plan->channels);
-    return MIEN_OK;
 }
 
 static enum mien_status check_attribute(const struct mien_attribute *attribute,
@@ -191,10 +37,47 @@ static enum mien_status check_attribute(const struct mien_attribute *attribute,
     return MIEN_OK;
 }
 
+/* The family, and what only some families have. */
+static enum mien_status check_family(const struct mien_plan *plan, struct mien_err *err)
+{
+    const bool classifier = plan->family == MIEN_FAMILY_CLASSIFIER;
+
+    if (plan->family < MIEN_FAMILY_GAN || plan->family > MIEN_FAMILY_MOMENTS)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "plan.family: expected gan, vae, autoencoder, classifier, charlm or "
+                            "moments");
+    if (plan->share != MIEN_PLAN_SHARE_ALL &&
+        (plan->share != MIEN_PLAN_SHARE_DECODER || plan->family != MIEN_FAMILY_VAE))
+        return mien_err_set(err, MIEN_EINVAL, "plan.share: expected all, or decoder in a vae");
+    if (plan->conditioning != MIEN_CONDITIONING_CONCATENATION &&
+        (plan->conditioning != MIEN_CONDITIONING_PROJECTION || plan->family != MIEN_FAMILY_GAN))
+        return mien_err_set(err, MIEN_EINVAL,
+                            "plan.conditioning: expected concatenation, or projection in a gan");
+    if (plan->norm != MIEN_NORM_GROUP && plan->norm != MIEN_NORM_BATCH)
+        return mien_err_set(err, MIEN_EINVAL, "plan.norm: expected group or batch");
+    if (plan->norm == MIEN_NORM_BATCH && plan->batch < 2)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "plan.norm = batch: plan.batch is %u, expected 2 or more", plan->batch);
+    if (classifier && (plan->n_attributes != 1 || plan->attributes[0].n_values < 2))
+        return mien_err_set(err, MIEN_EINVAL,
+                            "plan.attributes: a classifier has one, with two values or more");
+    if (plan->family == MIEN_FAMILY_MOMENTS && plan->n_attributes > 0)
+        return mien_err_set(err, MIEN_EINVAL, "plan.attributes: moments take none");
+    if (plan->family == MIEN_FAMILY_CHARLM && plan->n_attributes > 0)
+        return mien_err_set(err, MIEN_EINVAL, "plan.attributes: a charlm takes none");
+    if (plan->text_length > MIEN_PLAN_MAX_TEXT ||
+        (plan->family == MIEN_FAMILY_CHARLM && plan->text_length < 2))
+        return mien_err_set(err, MIEN_ELIMIT, "plan.text_length: expected 2 to %d",
+                            MIEN_PLAN_MAX_TEXT);
+    return MIEN_OK;
+}
+
 static enum mien_status check_what(const struct mien_plan *plan, struct mien_err *err)
 {
-    if (plan->family != MIEN_FAMILY_GAN)
-        return mien_err_set(err, MIEN_EINVAL, "plan.family: expected gan");
+    enum mien_status status = check_family(plan, err);
+
+    if (status != MIEN_OK)
+        return status;
     if (plan->train_on_device != MIEN_TRAIN_GENERATOR &&
         plan->train_on_device != MIEN_TRAIN_DISCRIMINATOR)
         return mien_err_set(err, MIEN_EINVAL,
@@ -213,7 +96,7 @@ static enum mien_status check_what(const struct mien_plan *plan, struct mien_err
         return mien_err_set(err, MIEN_ELIMIT, "plan.attributes: more than %d",
                             MIEN_PLAN_MAX_ATTRIBUTES);
     for (uint32_t i = 0; i < plan->n_attributes; i++) {
-        enum mien_status status = check_attribute(&plan->attributes[i], err);
+        status = check_attribute(&plan->attributes[i], err);
 
         if (status != MIEN_OK)
             return status;
@@ -237,6 +120,8 @@ static enum mien_status check_training(const struct mien_plan *plan, struct mien
         return mien_err_set(err, MIEN_ELIMIT, "a learning rate is not in [0, 10]");
     if (!in(plan->r1_gamma, 0.0, 1e6) || !in(plan->gp_lambda, 0.0, 1e6))
         return mien_err_set(err, MIEN_ELIMIT, "plan.r1_gamma, plan.gp_lambda: expected 0 to 1e6");
+    if (!in(plan->kl_weight, 0.0, 1e6))
+        return mien_err_set(err, MIEN_ELIMIT, "plan.kl_weight: expected 0 to 1e6");
     if (plan->g_steps > 1024 || plan->g_batch == 0 || plan->g_batch > 1024)
         return mien_err_set(err, MIEN_ELIMIT,
                             "plan.g_steps: at most 1024; plan.g_batch: 1 to 1024");
@@ -291,7 +176,6 @@ enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_er
 {
     enum mien_status (*const checks[])(const struct mien_plan *plan, struct mien_err *err) = {
         check_what, check_training, check_rounds, check_privacy};
-    uint64_t n_parameters = 0;
 
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         enum mien_status status = checks[i](plan, err);
@@ -299,26 +183,13 @@ enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_er
         if (status != MIEN_OK)
             return status;
     }
-    enum mien_status status = walk_discriminator(plan, &n_parameters, err);
-    if (status == MIEN_OK)
-        status = walk_generator(plan, &n_parameters, err);
-    return status;
+    return mien_plan_check_networks(plan, err);
 }
 
-uint64_t mien_plan_n_parameters(const struct mien_plan *plan)
+const char *mien_plan_warning(const struct mien_plan *plan)
 {
-    uint64_t n = 0;
-
-    if (walk_discriminator(plan, &n, NULL) != MIEN_OK || walk_generator(plan, &n, NULL) != MIEN_OK)
-        return 0;
-    return n;
-}
-
-uint64_t mien_plan_n_shared(const struct mien_plan *plan)
-{
-    uint64_t n = 0;
-
-    if (plan->train_on_device == MIEN_TRAIN_GENERATOR)
-        return mien_plan_n_parameters(plan);
-    return walk_discriminator(plan, &n, NULL) == MIEN_OK ? n : 0;
+    if (plan->norm == MIEN_NORM_BATCH)
+        return "plan.norm = batch: every picture depends on the others of its batch, in training "
+               "and when generating";
+    return NULL;
 }

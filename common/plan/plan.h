@@ -24,11 +24,31 @@
 #define MIEN_PLAN_MAX_VALUES 16     /* of one attribute */
 #define MIEN_PLAN_NAME_BYTES 32     /* of an attribute or value, with the NUL */
 #define MIEN_PLAN_MAX_SIZE 128      /* pixels a side */
+#define MIEN_PLAN_MAX_TEXT 128      /* symbols of an example */
+#define MIEN_PLAN_N_SYMBOLS 97      /* of a text: see symbols.h */
 #define MIEN_PLAN_MAX_GROUP 16384   /* devices of one session of the secure sum */
 #define MIEN_PLAN_MAX_LOCAL_STEPS 1024
 #define MIEN_PLAN_MAX_PARAMETERS (UINT64_C(1) << 25) /* of all networks together */
 
-enum mien_family { MIEN_FAMILY_GAN = 1 };
+/* What is trained, as one or two networks. The second is the one that models are released for: its
+ * running average goes into the model file.
+ *
+ *   family       first, d_layers                        second, g_layers
+ *   gan          discriminator: picture to 1 number     generator: latent, code to picture
+ *   vae          encoder: picture to 2 latent numbers   decoder: latent, code to picture
+ *   autoencoder  encoder: picture to latent numbers     decoder: latent, code to picture
+ *   classifier   none                                   picture to a score per value of the label
+ *   charlm       none                                   text_length symbols to scores of the next
+ *   moments      encoder: picture to features           generator: latent to picture
+ */
+enum mien_family {
+    MIEN_FAMILY_GAN = 1,
+    MIEN_FAMILY_VAE = 2,
+    MIEN_FAMILY_AUTOENCODER = 3,
+    MIEN_FAMILY_CLASSIFIER = 4,
+    MIEN_FAMILY_CHARLM = 5,
+    MIEN_FAMILY_MOMENTS = 6,
+};
 
 /* Which networks a device trains: both, one clipped update over both; or the discriminator only,
  * the generator being trained by the coordinator against each noised discriminator (ICLR 2020). */
@@ -39,6 +59,16 @@ enum mien_loss {
     MIEN_LOSS_HINGE = 2,
     MIEN_LOSS_WASSERSTEIN = 3, /* with gradient penalty gp_lambda */
 };
+
+/* What of a vae leaves the device: all, or the decoder, the encoder staying on the device. */
+enum mien_plan_share { MIEN_PLAN_SHARE_ALL = 1, MIEN_PLAN_SHARE_DECODER = 2 };
+
+/* How a discriminator learns of attributes: as planes beside the picture, or by a product of its
+ * last features with an embedding of the code (Miyato, Koyama 2018). */
+enum mien_conditioning { MIEN_CONDITIONING_CONCATENATION = 1, MIEN_CONDITIONING_PROJECTION = 2 };
+
+/* What a norm layer takes its statistics over: an example's groups of channels, or the batch. */
+enum mien_norm { MIEN_NORM_GROUP = 1, MIEN_NORM_BATCH = 2 };
 
 enum mien_optimiser { MIEN_OPTIMISER_SGD = 1, MIEN_OPTIMISER_ADAM = 2 };
 
@@ -55,15 +85,21 @@ enum mien_plan_sampling {
 };
 
 enum mien_layer_kind {
-    MIEN_LAYER_DENSE = 1,           /* channels = units out; bias */
-    MIEN_LAYER_CONV = 2,            /* channels, kernel, stride; padding "same"; bias */
-    MIEN_LAYER_CONV_TRANSPOSED = 3, /* channels, kernel, stride: h, w grow by stride; bias */
-    MIEN_LAYER_UPSAMPLE = 4,        /* nearest neighbour by 2 */
-    MIEN_LAYER_GROUP_NORM = 5,      /* groups; scale and shift per channel */
-    MIEN_LAYER_LEAKY_RELU = 6,      /* slope; 0 is relu */
+    MIEN_LAYER_DENSE = 1, /* channels = units out; bias unless no_bias */
+    MIEN_LAYER_CONV = 2,  /* channels, kernel, stride; padding "same"; bias likewise */
+    MIEN_LAYER_CONV_TRANSPOSED =
+        3,                     /* channels, kernel, stride: h, w grow by stride; bias likewise */
+    MIEN_LAYER_UPSAMPLE = 4,   /* nearest neighbour by 2 */
+    MIEN_LAYER_GROUP_NORM = 5, /* groups; shift and, unless no_scale, scale per channel; over the
+                                * batch when the plan's norm says so */
+    MIEN_LAYER_LEAKY_RELU = 6, /* slope; 0 is relu */
     MIEN_LAYER_TANH = 7,
     MIEN_LAYER_RESHAPE = 8, /* flat to [height, width, channels] */
     MIEN_LAYER_FLATTEN = 9,
+    MIEN_LAYER_MAX_POOL = 10,     /* kernel, stride; no padding */
+    MIEN_LAYER_AVERAGE_POOL = 11, /* kernel, which divides h and w and is the stride */
+    MIEN_LAYER_EMBED = 12,        /* symbols to channels numbers each */
+    MIEN_LAYER_GRU = 13,          /* channels = units; over the symbols in order */
 };
 
 /* One layer; fields that its kind does not use are 0. */
@@ -76,6 +112,8 @@ struct mien_layer {
     uint32_t height;
     uint32_t width;
     double slope;
+    bool no_bias;
+    bool no_scale;
 };
 
 /* One attribute of pictures. An enumerated one has n_values names and takes n_values + 1 numbers of
@@ -101,6 +139,10 @@ struct mien_plan {
     struct mien_layer d_layers[MIEN_PLAN_MAX_LAYERS];
     uint32_t n_g_layers;
     struct mien_layer g_layers[MIEN_PLAN_MAX_LAYERS];
+    enum mien_plan_share share;
+    enum mien_conditioning conditioning;
+    enum mien_norm norm;
+    uint32_t text_length; /* symbols of an example (charlm) */
     uint32_t n_attributes;
     struct mien_attribute attributes[MIEN_PLAN_MAX_ATTRIBUTES];
 
@@ -111,10 +153,11 @@ struct mien_plan {
     uint32_t batch;        /* pictures of a step */
     uint32_t min_examples; /* fewer on a device: it sends zeros */
     bool flip;             /* mirror pictures at random */
-    double d_rate;
-    double g_rate; /* of the generator on the device */
+    double d_rate;         /* of whatever is trained on the device, the generator apart */
+    double g_rate;         /* of the generator on the device */
     double r1_gamma;
     double gp_lambda;
+    double kl_weight; /* of the divergence in a vae's loss */
 
     /* At the coordinator: post-processing, free of privacy cost. */
     double server_rate; /* the averaged update is applied times this */
@@ -156,15 +199,25 @@ MIEN_CHECK enum mien_status mien_plan_preset(const char *name, struct mien_plan 
                                              struct mien_err *err);
 
 /* Whether a plan holds together: every field in range, layers that fit each other (the networks'
- * shapes are walked, the generator ends at size x size x channels, the discriminator at one
- * number), a cohort that can make groups.
+ * shapes are walked and must end at what the family needs), a cohort that can make groups.
  *
  *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names the key and what was expected)
  */
 MIEN_CHECK enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_err *err);
 
-/* Numbers that describe one picture's attributes to the networks: 0 without attributes. */
+/* What a valid plan does that whoever runs it should know, as a sentence; NULL for nothing. Static
+ * storage. */
+const char *mien_plan_warning(const struct mien_plan *plan);
+
+/* "gan", "vae", ...; "?" for no family. Static storage. */
+const char *mien_family_name(enum mien_family family);
+
+/* Numbers that describe one picture's attributes: 0 without attributes. */
 uint32_t mien_plan_code_size(const struct mien_plan *plan);
+
+/* Those of them that networks are conditioned on: all of them in a gan, vae or autoencoder; none
+ * in a classifier, whose attribute is what it tells. */
+uint32_t mien_plan_condition_size(const struct mien_plan *plan);
 
 /* Writes the code of one picture.
  *
@@ -175,26 +228,47 @@ uint32_t mien_plan_code_size(const struct mien_plan *plan);
 void mien_plan_code(const struct mien_plan *plan,
                     const char *(*value)(void *self, const char *name), void *self, float *code);
 
+/* Numbers of one example: a picture's, or a text's (symbols.h). */
+uint32_t mien_plan_example_size(const struct mien_plan *plan);
+
 /* Shape of the data after a layer. */
 struct mien_extent {
-    uint32_t h; /* 0 for flat data */
+    uint32_t h; /* 0 for flat data; symbols of a text */
     uint32_t w;
     uint32_t c; /* channels, or units */
 };
 
-/* The extent after `layer` on data of extent `in`, and the layer's parameters.
- *
- *   n_in    flat inputs of a dense layer may be widened by this many (attribute code)
- *   errors  MIEN_EINVAL, MIEN_ELIMIT
- */
+/* The extent after `layer` on data of extent `in`.  errors  MIEN_EINVAL, MIEN_ELIMIT */
 MIEN_CHECK enum mien_status mien_layer_extent(const struct mien_layer *layer,
                                               const struct mien_extent *in, struct mien_extent *out,
                                               struct mien_err *err);
 
-/* Parameters of the two networks together with their conditioning.  The plan is valid. */
+/* Parameters of a layer on data of extent `in`. */
+uint64_t mien_layer_n_parameters(const struct mien_layer *layer, const struct mien_extent *in);
+
+/* What the first and the second network get. The plan is valid. */
+struct mien_extent mien_plan_first_input(const struct mien_plan *plan);
+struct mien_extent mien_plan_second_input(const struct mien_plan *plan);
+
+/* Numbers that the first network ends at; 0 without one. The plan is valid. */
+uint32_t mien_plan_n_features(const struct mien_plan *plan);
+
+/* Rows of weights for the code in the first network, `code size x this`; 0 without conditioning. */
+uint32_t mien_plan_code_width(const struct mien_plan *plan);
+
+/* Parameters of the networks together with their conditioning.  The plan is valid. */
 uint64_t mien_plan_n_parameters(const struct mien_plan *plan);
 
-/* Parameters that a device's update covers: all, or the discriminator's.  The plan is valid. */
+/* Numbers of a device's update: its change of the parameters from mien_plan_first_shared on, or the
+ * mean embedding (moments).  The plan is valid. */
 uint64_t mien_plan_n_shared(const struct mien_plan *plan);
+uint64_t mien_plan_first_shared(const struct mien_plan *plan);
+
+/* Parameters, the first ones, that a device keeps to itself from round to round.  The plan is
+ * valid. */
+uint64_t mien_plan_n_private(const struct mien_plan *plan);
+
+/* Whether the coordinator trains the second network after each round. */
+bool mien_plan_trains_at_coordinator(const struct mien_plan *plan);
 
 #endif

@@ -58,18 +58,23 @@ static void reshape(struct layers *to, uint32_t side, uint32_t channels)
                  .kind = MIEN_LAYER_RESHAPE, .height = side, .width = side, .channels = channels});
 }
 
-/* Halving 4 x 4 convolutions of width, 2 width, ... down to 4 x 4, no norm; then one number. */
-static void small_discriminator(struct mien_plan *plan, uint32_t width)
+/* Halving 4 x 4 convolutions of width, 2 width, ... down to 4 x 4, no norm; flat. */
+static void halving(struct layers *to, uint32_t side, uint32_t width)
+{
+    for (uint32_t channels = width; side > 4; side /= 2, channels *= 2) {
+        conv(to, channels, 4, 2);
+        leaky(to, 0.2);
+    }
+    simple(to, MIEN_LAYER_FLATTEN);
+}
+
+/* The same with a dense layer behind, the first network of a plan. */
+static void small_first(struct mien_plan *plan, uint32_t width, uint32_t n_out)
 {
     struct layers d = {plan->d_layers, &plan->n_d_layers};
-    uint32_t channels = width;
 
-    for (uint32_t side = plan->size; side > 4; side /= 2, channels *= 2) {
-        conv(&d, channels, 4, 2);
-        leaky(&d, 0.2);
-    }
-    simple(&d, MIEN_LAYER_FLATTEN);
-    dense(&d, 1);
+    halving(&d, plan->size, width);
+    dense(&d, n_out);
 }
 
 /* Dense to 4 x 4, then upsample + 3 x 3 convolution with group norm and relu up to the size; the
@@ -110,7 +115,30 @@ static void large_generator(struct mien_plan *plan)
     simple(&g, MIEN_LAYER_TANH);
 }
 
-/* Augenstein et al. 2020 (their EMNIST networks), group norm where they have batch norm. */
+/* A layer without bias, and the norm that only shifts behind it: the paper's way. */
+static void plain(struct layers *to, struct mien_layer layer, uint32_t channels)
+{
+    layer.no_bias = true;
+    push(to, layer);
+    norm(to, channels);
+    to->at[*to->n - 1].no_scale = true;
+}
+
+static void plain_dense(struct layers *to, uint32_t units)
+{
+    plain(to, (struct mien_layer){.kind = MIEN_LAYER_DENSE, .channels = units}, units);
+}
+
+static void plain_conv_up(struct layers *to, uint32_t channels)
+{
+    plain(to,
+          (struct mien_layer){
+              .kind = MIEN_LAYER_CONV_TRANSPOSED, .channels = channels, .kernel = 4, .stride = 2},
+          channels);
+}
+
+/* Augenstein et al. 2020 (their EMNIST networks), group norm where they have batch norm unless
+ * plan.norm says batch. */
 static void digits_networks(struct mien_plan *plan)
 {
     struct layers d = {plan->d_layers, &plan->n_d_layers};
@@ -121,22 +149,17 @@ static void digits_networks(struct mien_plan *plan)
     conv(&d, 128, 4, 2);
     leaky(&d, 0.01);
     simple(&d, MIEN_LAYER_FLATTEN);
-    dense(&d, 1024);
-    norm(&d, 1024);
+    plain_dense(&d, 1024);
     leaky(&d, 0.01);
     dense(&d, 1);
-    dense(&g, 1024);
-    norm(&g, 1024);
+    plain_dense(&g, 1024);
     leaky(&g, 0.0);
-    dense(&g, 12544);
-    norm(&g, 12544);
+    plain_dense(&g, 12544);
     leaky(&g, 0.0);
     reshape(&g, 7, 256);
-    conv_up(&g, 64);
-    norm(&g, 64);
+    plain_conv_up(&g, 64);
     leaky(&g, 0.0);
-    conv_up(&g, 32);
-    norm(&g, 32);
+    plain_conv_up(&g, 32);
     leaky(&g, 0.0);
     conv(&g, 1, 4, 1);
     simple(&g, MIEN_LAYER_TANH);
@@ -152,6 +175,9 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .size = size,
         .channels = channels,
         .latent = latent,
+        .share = MIEN_PLAN_SHARE_ALL,
+        .conditioning = MIEN_CONDITIONING_CONCATENATION,
+        .norm = MIEN_NORM_GROUP,
         .optimiser = MIEN_OPTIMISER_SGD,
         .local_steps = 3,
         .batch = 5,
@@ -160,6 +186,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .d_rate = 0.02,
         .g_rate = 0.02,
         .gp_lambda = 10.0,
+        .kl_weight = 0.1,
         .server_rate = 1.0,
         .g_steps = 1,
         .g_batch = 64,
@@ -186,7 +213,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
 static void make_faces(struct mien_plan *plan, uint32_t size)
 {
     *plan = common_plan(size, 3, 64);
-    small_discriminator(plan, size == 16 ? 32 : 16);
+    small_first(plan, size == 16 ? 32 : 16, 1);
     upsampling_generator(plan, 32);
 }
 
@@ -211,7 +238,7 @@ static void make_faces32_large(struct mien_plan *plan)
     plan->batch = 16;
     plan->d_rate = 0.005;
     plan->g_rate = 0.005;
-    small_discriminator(plan, 64);
+    small_first(plan, 64, 1);
     large_generator(plan);
 }
 
@@ -232,6 +259,91 @@ static void make_digits28(struct mien_plan *plan)
     plan->min_reports = 30;
     plan->rounds = 1000;
     digits_networks(plan);
+}
+
+/* An encoder of half the halvings' width beside faces32's generator as its decoder. */
+static void make_vae32(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 64);
+    plan->family = MIEN_FAMILY_VAE;
+    plan->local_steps = 8;
+    plan->d_rate = 0.1;
+    small_first(plan, 16, 2 * plan->latent);
+    upsampling_generator(plan, 32);
+}
+
+/* faces32-large's networks with 2 x 128 numbers in the middle: what the benchmarks measure. */
+static void make_vae32_large(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 128);
+    plan->family = MIEN_FAMILY_VAE;
+    plan->batch = 16;
+    plan->d_rate = 0.02;
+    small_first(plan, 64, 2 * plan->latent);
+    large_generator(plan);
+}
+
+static void make_autoencoder32(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 64);
+    plan->family = MIEN_FAMILY_AUTOENCODER;
+    plan->local_steps = 8;
+    plan->d_rate = 0.1;
+    small_first(plan, 16, plan->latent);
+    upsampling_generator(plan, 32);
+}
+
+/* Whether a face wears glasses, unless plan.attributes asks for something else. */
+static void make_classifier32(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 64);
+    plan->family = MIEN_FAMILY_CLASSIFIER;
+    plan->local_steps = 8;
+    plan->d_rate = 0.05;
+    plan->n_attributes = 1;
+    plan->attributes[0] =
+        (struct mien_attribute){.name = "glasses", .n_values = 2, .value = {"0", "1"}};
+
+    struct layers c = {plan->g_layers, &plan->n_g_layers};
+    halving(&c, plan->size, 16);
+    dense(&c, 2);
+}
+
+/* One recurrent layer over texts of up to 48 characters. */
+static void make_charlm(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 1);
+    plan->family = MIEN_FAMILY_CHARLM;
+    plan->text_length = 48;
+    plan->flip = false;
+    plan->local_steps = 8;
+    plan->d_rate = 0.5;
+    plan->clip = 0.5;
+
+    struct layers l = {plan->g_layers, &plan->n_g_layers};
+    push(&l, (struct mien_layer){.kind = MIEN_LAYER_EMBED, .channels = 32});
+    push(&l, (struct mien_layer){.kind = MIEN_LAYER_GRU, .channels = 128});
+    conv(&l, MIEN_PLAN_N_SYMBOLS, 1, 1);
+}
+
+/* One round of everybody: features of fixed convolutions, to which faces32's generator is fitted.
+ */
+static void make_moments32(struct mien_plan *plan)
+{
+    *plan = common_plan(32, 3, 64);
+    plan->family = MIEN_FAMILY_MOMENTS;
+    plan->local_steps = 4;
+    plan->rate = 1.0;
+    plan->sampling = MIEN_PLAN_UNSAMPLED;
+    plan->rounds = 1;
+    plan->clip = 1.0;
+    plan->noise_multiplier = 4.2;
+    plan->g_steps = 600;
+    plan->ema = 0.0;
+
+    struct layers d = {plan->d_layers, &plan->n_d_layers};
+    halving(&d, plan->size, 32);
+    upsampling_generator(plan, 32);
 }
 
 /* Forty devices, all of which take part: charged as unsampled, honest and large. The settings are
@@ -267,15 +379,26 @@ static const struct {
     const char *name;
     void (*make)(struct mien_plan *plan);
 } presets[] = {
-    {"demo", make_demo},       {"faces16", make_faces16},
-    {"faces32", make_faces32}, {"faces32-large", make_faces32_large},
-    {"faces64", make_faces64}, {"digits28", make_digits28},
+    {"demo", make_demo},
+    {"faces16", make_faces16},
+    {"faces32", make_faces32},
+    {"faces32-large", make_faces32_large},
+    {"faces64", make_faces64},
+    {"digits28", make_digits28},
+    {"vae32", make_vae32},
+    {"vae32-large", make_vae32_large},
+    {"autoencoder32", make_autoencoder32},
+    {"classifier32", make_classifier32},
+    {"charlm", make_charlm},
+    {"moments32", make_moments32},
 };
 
 #define N_PRESETS (sizeof(presets) / sizeof(presets[0]))
 
 static const char *const preset_names[N_PRESETS + 1] = {
-    "demo", "faces16", "faces32", "faces32-large", "faces64", "digits28", NULL};
+    "demo",     "faces16",   "faces32",     "faces32-large", "faces64",
+    "digits28", "vae32",     "vae32-large", "autoencoder32", "classifier32",
+    "charlm",   "moments32", NULL};
 
 const char *const *mien_preset_names(void)
 {

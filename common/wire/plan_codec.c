@@ -45,7 +45,9 @@
     X(delta)                                                                                       \
     X(epsilon_cap)                                                                                 \
     X(population)                                                                                  \
-    X(cap)
+    X(cap)                                                                                         \
+    X(text_length)                                                                                 \
+    X(kl_weight)
 
 #define LAYER_FIELDS(X)                                                                            \
     X(channels)                                                                                    \
@@ -54,7 +56,9 @@
     X(groups)                                                                                      \
     X(height)                                                                                      \
     X(width)                                                                                       \
-    X(slope)
+    X(slope)                                                                                       \
+    X(no_bias)                                                                                     \
+    X(no_scale)
 
 /* What a plan's spelling points to while it is packed. */
 struct spelling {
@@ -102,6 +106,9 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->optimiser = plan->optimiser;
     m->sampling = plan->sampling;
     m->sum_class = plan->sum_class;
+    m->share = plan->share;
+    m->conditioning = plan->conditioning;
+    m->norm = plan->norm;
 #define COPY(field) m->field = plan->field;
     SAME_FIELDS(COPY)
 #undef COPY
@@ -220,6 +227,9 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->optimiser = (enum mien_optimiser)in->optimiser;
     out->sampling = (enum mien_plan_sampling)in->sampling;
     out->sum_class = (enum mien_plan_class)in->sum_class;
+    out->share = (enum mien_plan_share)in->share;
+    out->conditioning = (enum mien_conditioning)in->conditioning;
+    out->norm = (enum mien_norm)in->norm;
 #define COPY(field)                                                                                \
     out->field = in->field;                                                                        \
     if (!isfinite((double)in->field))                                                              \

@@ -132,7 +132,22 @@ static enum mien_status train_generator(struct mien_coordinator *c)
     return status;
 }
 
-/* next = served + server_rate average; the generator after it; the running average after that. */
+/* The average update moves the model by server_rate times it; a mean embedding is what the
+ * generator is fitted to. */
+static void use_update(struct mien_coordinator *c, const float *update)
+{
+    const float rate = (float)c->config.plan.server_rate;
+    float *shared = c->next.values + mien_plan_first_shared(&c->config.plan);
+
+    if (c->config.plan.family == MIEN_FAMILY_MOMENTS) {
+        memcpy(mien_gtrainer_target(c->gtrainer), update, c->params.n_update * sizeof(*update));
+        return;
+    }
+    for (uint32_t i = 0; i < c->params.n_update; i++)
+        shared[i] += rate * update[i];
+}
+
+/* next = served and what was learned; the generator after it; the running average after that. */
 static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *job)
 {
     const uint64_t n = c->layout.n_values;
@@ -158,9 +173,7 @@ static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *j
         memcpy(next->moments.second, c->model.moments.second, n * sizeof(float));
         next->moments.t = c->model.moments.t;
     }
-    const float rate = (float)c->config.plan.server_rate;
-    for (uint32_t i = 0; i < c->params.n_update; i++)
-        next->values[i] += rate * update[i];
+    use_update(c, update);
     mien_free(update);
     status = train_generator(c);
     mien_ema_step(next->average, next->values + c->layout.n_d, n_generator(c), c->config.plan.ema);

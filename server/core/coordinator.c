@@ -47,7 +47,7 @@ static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
         status = mien_ed25519_public(c->config.signing_seed, c->signing_key);
     if (status == MIEN_OK)
         status = make_noise(c, err);
-    if (status == MIEN_OK && plan->train_on_device == MIEN_TRAIN_DISCRIMINATOR)
+    if (status == MIEN_OK && mien_plan_trains_at_coordinator(plan))
         status = mien_gtrainer_new(plan, &c->gtrainer);
     if (status == MIEN_OK)
         status = mien_round_state_new(c, &c->model);

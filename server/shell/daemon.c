@@ -343,8 +343,11 @@ static enum mien_status take_over(struct mien_daemon *daemon, struct mien_err *e
 {
     struct mien_store_recovery recovery;
     struct mien_entry_plan plan;
+    const char *warning = mien_plan_warning(&daemon->state->config.plan);
     enum mien_status status = mien_mechanism_of_plan(&daemon->state->config.plan, &plan, err);
 
+    if (warning != NULL)
+        mien_log(MIEN_WARN, "plan.warning", "why=\"%s\"", warning);
     if (status == MIEN_OK)
         status = mien_store_start(daemon->state->store, &recovery, err);
     if (status == MIEN_OK)

@@ -61,7 +61,7 @@ void mien_draw_free(struct mien_draw *draw)
 
 enum mien_status mien_draw_next(struct mien_draw *draw, struct mien_draw_batch *out)
 {
-    const uint32_t n_code = mien_plan_code_size(draw->plan);
+    const uint32_t n_code = mien_plan_condition_size(draw->plan);
     float *const latents = mien_generator_latents(draw->generator);
     float *z = latents;
     float *codes = mien_generator_codes(draw->generator);

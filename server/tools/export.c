@@ -77,7 +77,7 @@ static void add_origin(const struct mien_safetensors *file, struct mien_onnx *on
 static enum mien_status add_generator(const struct mien_tool_model *model, struct mien_onnx *onnx)
 {
     const struct mien_plan *plan = &model->plan;
-    const uint32_t n_code = mien_plan_code_size(plan);
+    const uint32_t n_code = mien_plan_condition_size(plan);
     const char *const both[2] = {"latent", "code"};
     float *values = NULL;
     enum mien_status status = mien_tool_model_averaged(model, &values);
@@ -110,6 +110,19 @@ static enum mien_status add_generator(const struct mien_tool_model *model, struc
     return status;
 }
 
+/* Whether there is a generator whose pictures do not depend on each other. */
+static enum mien_status check_plan(const struct mien_plan *plan, struct mien_err *err)
+{
+    if (plan->family == MIEN_FAMILY_CLASSIFIER || plan->family == MIEN_FAMILY_CHARLM)
+        return mien_err_set(err, MIEN_EINVAL, "a %s has no generator to export",
+                            mien_family_name(plan->family));
+    if (plan->norm == MIEN_NORM_BATCH)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "plan.norm = batch takes statistics of the batch that is drawn, which "
+                            "ONNX cannot say");
+    return MIEN_OK;
+}
+
 static enum mien_status make_onnx(struct mien_span bytes, struct mien_buf *out,
                                   struct mien_err *err)
 {
@@ -118,6 +131,8 @@ static enum mien_status make_onnx(struct mien_span bytes, struct mien_buf *out,
     struct mien_tool_model model = {0};
     enum mien_status status = mien_tool_model_decode(bytes, &model, err);
 
+    if (status == MIEN_OK)
+        status = check_plan(&model.plan, err);
     if (status == MIEN_OK)
         status = mien_safetensors_open(bytes, &file, err);
     if (status == MIEN_OK)

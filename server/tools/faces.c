@@ -31,8 +31,8 @@ struct faces_options {
 };
 
 /* Columns of attributes.csv after device and file. */
-static const char *const columns[] = {"glasses",     "hat",        "beard", "smiling",
-                                      "hair_length", "hair_color", "age",   "skin"};
+static const char *const columns[] = {"glasses",    "hat", "beard", "smiling", "hair_length",
+                                      "hair_color", "age", "skin",  "text"};
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -86,7 +86,7 @@ static enum mien_status add_row(const struct mien_face *face, const char *device
     enum mien_status status = mien_buf_printf(csv, "%s,%s", device, file);
 
     for (size_t i = 0; i < N_COLUMNS && status == MIEN_OK; i++) {
-        char text[16] = "";
+        char text[MIEN_FACE_TEXT_BYTES] = "";
 
         (void)mien_face_attribute(face, columns[i], text);
         status = mien_buf_printf(csv, ",%s", text);

@@ -38,7 +38,7 @@ static enum mien_status allocate(struct mien_faces_source *source, const struct 
 /* A drawn face as the values of its attributes. */
 struct drawn {
     const struct mien_face *face;
-    char text[16];
+    char text[MIEN_FACE_TEXT_BYTES];
 };
 
 static const char *drawn_value(void *self, const char *name)

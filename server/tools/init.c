@@ -47,6 +47,8 @@ static enum mien_status run(const char *dir, const struct init_options *options,
                       config->host, config->port,
                       config->plan.noise_multiplier > 0.0 ? "noise is on"
                                                           : "NO NOISE: nothing is private");
+        if (mien_plan_warning(&config->plan) != NULL)
+            (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&config->plan));
         (void)fprintf(stderr, "Next: mien token %s, then mien-coordinator %s\n", dir, dir);
     }
     mien_free(config);

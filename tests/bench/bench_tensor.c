@@ -82,7 +82,7 @@ static enum mien_status trained_init(struct trained *t, const struct bench_case 
     t->moments.second = mien_calloc(t->layout.n_values, sizeof(float));
     if (t->values == NULL || t->moments.first == NULL || t->moments.second == NULL)
         return MIEN_ENOMEM;
-    float *pictures = mien_step_pictures(t->step);
+    float *pictures = mien_step_examples(t->step);
     const size_t n = (size_t)c->batch * t->plan.size * t->plan.size * t->plan.channels;
     for (size_t i = 0; pictures != NULL && i < n; i++)
         pictures[i] = 2.0f * mien_rng_seeded_uniform(t->rng) - 1.0f;

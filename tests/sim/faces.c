@@ -143,9 +143,8 @@ static const char *attribute(void *self, size_t index, const char *name)
 
     if (slot->faces->folder != NULL)
         return mien_folder_attribute(slot->faces->folder, slot->device, index, name);
-    /* Drawn faces tell their attributes to one thread at a time only: conditioning of them is
-     * done with folders. */
-    return NULL;
+    const struct mien_face *face = &slot->faces->drawn[slot->faces->first[slot->device] + index];
+    return mien_face_attribute(face, name, slot->text) ? slot->text : NULL;
 }
 
 struct mien_client_examples sim_faces_examples(struct sim_slot *slot)

@@ -156,6 +156,8 @@ static enum mien_status run(struct arguments *a, struct mien_err *err)
         status = set_keys(a, err);
     if (status == MIEN_OK)
         status = check(a, err);
+    if (status == MIEN_OK && mien_plan_warning(&a->options.plan) != NULL)
+        (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&a->options.plan));
     if (status == MIEN_OK)
         status = sim_faces_open(&a->options, &faces, err);
     if (status == MIEN_OK)

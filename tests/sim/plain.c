@@ -32,6 +32,8 @@ struct plain {
     uint8_t *bytes; /* [4 n_values] the model as devices get it */
     bool *drawn;    /* [n_devices] */
     int64_t *total; /* [dim] */
+    uint8_t *own;   /* [n_devices] private parts of the model; NULL when the plan has none */
+    bool *owned;    /* [n_devices] whether there is one yet */
     uint64_t round;
     uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
 };
@@ -49,10 +51,11 @@ struct worker {
 static enum mien_status train_one(struct worker *worker, uint64_t device)
 {
     const struct plain *p = worker->plain;
-    struct sim_slot slot = {p->faces, device};
+    struct sim_slot slot = {.faces = p->faces, .device = device};
     const struct mien_client_examples examples = sim_faces_examples(&slot);
     struct mien_rng_seeded *seeded = NULL;
     enum mien_client_note note;
+    const size_t n_own = 4 * (size_t)mien_plan_n_private(&p->options->plan);
     bool done = false;
     enum mien_status status = mien_rng_seeded_new(
         p->options->seed, (p->round + 2) * UINT64_C(100000000) + device, &seeded);
@@ -60,13 +63,19 @@ static enum mien_status train_one(struct worker *worker, uint64_t device)
     if (status != MIEN_OK)
         return status;
     struct mien_rng rng = mien_rng_seeded_handle(seeded);
-    status = mien_client_train_start(
-        worker->train, (struct mien_span){p->bytes, 4 * p->layout.n_values}, &examples, &rng);
+    status =
+        mien_client_train_start(worker->train, (struct mien_span){p->bytes, 4 * p->layout.n_values},
+                                (struct mien_span){p->own == NULL ? NULL : p->own + device * n_own,
+                                                   p->own == NULL || !p->owned[device] ? 0 : n_own},
+                                &examples, &rng);
     while (status == MIEN_OK && !done)
         status = mien_client_train_step(worker->train, &done);
     if (status == MIEN_OK)
         status = mien_client_train_take(worker->train, &p->params, p->rotation, &rng,
                                         worker->vector, &note);
+    if (status == MIEN_OK && p->own != NULL &&
+        mien_client_train_keep(worker->train, p->own + device * n_own))
+        p->owned[device] = true;
     for (uint32_t j = 0; status == MIEN_OK && j < p->params.dim; j++)
         worker->sum[j] += worker->vector[j];
     mien_rng_seeded_free(seeded);
@@ -114,15 +123,19 @@ static enum mien_status apply(struct plain *p)
     const struct mien_plan *plan = &p->options->plan;
     float metrics[MIEN_N_METRICS];
     float *update = mien_calloc(p->params.dim, sizeof(*update));
+    float *shared = p->values + mien_plan_first_shared(plan);
 
     if (update == NULL)
         return MIEN_ENOMEM;
     enum mien_status status =
         mien_dequantise(&p->params, p->rotation, p->total, plan->cohort, update, metrics);
-    for (uint32_t j = 0; j < p->params.n_update; j++)
-        p->values[j] += (float)plan->server_rate * update[j];
+    if (plan->family == MIEN_FAMILY_MOMENTS)
+        memcpy(mien_gtrainer_target(p->gtrainer), update, p->params.n_update * sizeof(*update));
+    else
+        for (uint32_t j = 0; j < p->params.n_update; j++)
+            shared[j] += (float)plan->server_rate * update[j];
     mien_free(update);
-    if (p->gtrainer != NULL)
+    if (status == MIEN_OK && p->gtrainer != NULL)
         status = mien_gtrainer_run(p->gtrainer, p->values, &p->moments, p->seeded);
     mien_ema_step(p->average, p->values + p->layout.n_d, p->layout.n_values - p->layout.n_d,
                   plan->ema);
@@ -194,7 +207,7 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
 {
     const struct sim_options *o = p->options;
     enum mien_status status = mien_layout_init(&p->layout, &o->plan, err);
-    const bool on_coordinator = o->plan.train_on_device == MIEN_TRAIN_DISCRIMINATOR;
+    const bool on_coordinator = mien_plan_trains_at_coordinator(&o->plan);
 
     if (status == MIEN_OK)
         status = mien_secagg_params_of_plan(&o->plan, &p->params, err);
@@ -214,6 +227,11 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
     p->bytes = mien_calloc(p->layout.n_values, 4);
     p->drawn = mien_calloc(o->n_devices, sizeof(*p->drawn));
     p->total = mien_calloc(p->params.dim, sizeof(*p->total));
+    const size_t n_own = 4 * (size_t)mien_plan_n_private(&o->plan);
+    p->own = n_own > 0 ? mien_calloc(o->n_devices, n_own) : NULL;
+    p->owned = mien_calloc(o->n_devices, sizeof(*p->owned));
+    if (p->owned == NULL || (n_own > 0 && p->own == NULL))
+        return MIEN_ENOMEM;
     if (p->moments.first == NULL || p->moments.second == NULL || p->bytes == NULL ||
         p->drawn == NULL || p->total == NULL)
         return MIEN_ENOMEM;
@@ -244,6 +262,8 @@ static void tear_down(struct plain *p, struct worker *workers)
     mien_free(p->bytes);
     mien_free(p->drawn);
     mien_free(p->total);
+    mien_free(p->own);
+    mien_free(p->owned);
     mien_free(p->values);
     mien_free(p->average);
 }

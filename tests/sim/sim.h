@@ -11,6 +11,7 @@
 #define MIEN_TESTS_SIM_SIM_H
 
 #include "client/core.h"
+#include "common/data/procedural.h"
 #include "server/core/coordinator.h"
 
 #include <stdbool.h>
@@ -65,6 +66,7 @@ void sim_faces_free(struct sim_faces *faces);
 struct sim_slot {
     struct sim_faces *faces;
     size_t device;
+    char text[MIEN_FACE_TEXT_BYTES]; /* of the attribute asked for last */
 };
 struct mien_client_examples sim_faces_examples(struct sim_slot *slot);
 

@@ -307,6 +307,7 @@ static bool add_session(const struct sim_world *w, size_t session, int64_t *sum)
 static bool is_released(const struct sim_world *w, const int64_t *sum, float *update)
 {
     const float rate = (float)w->options->plan.server_rate;
+    const uint64_t first = mien_plan_first_shared(&w->options->plan);
     float metrics[MIEN_N_METRICS];
 
     uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
@@ -317,9 +318,9 @@ static bool is_released(const struct sim_world *w, const int64_t *sum, float *up
             MIEN_OK)
         return false;
     for (uint32_t j = 0; j < w->params.n_update; j++) {
-        const float want = w->before[j] + rate * update[j];
+        const float want = w->before[first + j] + rate * update[j];
 
-        if (memcmp(&want, &mien_coordinator_values(w->core)[j], sizeof(want)) != 0)
+        if (memcmp(&want, &mien_coordinator_values(w->core)[first + j], sizeof(want)) != 0)
             return false;
     }
     return true;
@@ -365,6 +366,7 @@ static enum mien_status note_round(struct sim_world *w, struct sim_result *out, 
                             .released = released,
                             .seconds = seconds,
                             .checked = released && w->options->check &&
+                                       w->options->plan.family != MIEN_FAMILY_MOMENTS &&
                                        w->options->plan.noise_multiplier == 0.0};
     r->sum_exact = r->checked && sum_is_exact(w);
     return released ? keep_model(w) : MIEN_OK;

@@ -2,14 +2,13 @@
 #include "server/tools/onnx/network.h"
 
 #include "common/base/mem.h"
+#include "common/nn/layers.h"
 #include "common/nn/permute.h"
+#include "common/tensor/compose.h"
 
 #include <stdio.h>
 
 #define NAME_BYTES 48
-
-/* As in common/nn/network.c. */
-#define NORM_EPSILON 1e-5
 
 struct name {
     char text[NAME_BYTES];
@@ -28,11 +27,7 @@ struct walk {
 
 static struct mien_conv same_padding(uint32_t size, uint32_t kernel, uint32_t stride)
 {
-    const uint32_t out = (size + stride - 1) / stride;
-    const uint32_t span = (out - 1) * stride + kernel;
-    const uint32_t total = span > size ? span - size : 0;
-
-    return (struct mien_conv){stride, total / 2, total / 2, total - total / 2, total - total / 2};
+    return mien_conv_same(size, size, &(struct mien_kernel_size){kernel, kernel, stride});
 }
 
 static struct name name_of(const struct walk *walk, const char *role)
@@ -97,10 +92,10 @@ static void transpose(struct walk *walk, const char *from, const int64_t order[4
 
 /* ---- layers ---- */
 
-static void dense(struct walk *walk)
+static void dense(struct walk *walk, const struct mien_layer *layer)
 {
     const char *weight = add(walk);
-    const char *bias = add(walk);
+    const char *bias = layer->no_bias ? NULL : add(walk);
 
     operate(walk, "Gemm", (const char *const[3]){walk->at.text, weight, bias}, walk->out.text);
 }
@@ -135,7 +130,7 @@ static enum mien_status conv(struct walk *walk, const struct mien_layer *layer, 
 
     if (status != MIEN_OK)
         return status;
-    const char *bias = add(walk);
+    const char *bias = layer->no_bias ? NULL : add(walk);
     operate(walk, op, (const char *const[3]){walk->at.text, weight, bias}, walk->out.text);
     mien_onnx_attr_ints(walk->onnx, "kernel_shape", kernel, 2);
     mien_onnx_attr_ints(walk->onnx, "strides", strides, 2);
@@ -181,11 +176,15 @@ static enum mien_status group_norm(struct walk *walk, const struct mien_layer *l
     reshape(walk, "grouped", walk->at.text, &grouped, rows.text);
     operate(walk, "InstanceNormalization", (const char *const[3]){rows.text, ones.text, zeros.text},
             normed.text);
-    mien_onnx_attr_float(walk->onnx, "epsilon", (float)NORM_EPSILON);
+    mien_onnx_attr_float(walk->onnx, "epsilon", (float)MIEN_NORM_EPSILON);
     reshape(walk, "whole", normed.text, &whole, back.text);
-    operate(walk, "Mul", (const char *const[3]){back.text, add_as(walk, channels)}, scaled.text);
-    operate(walk, "Add", (const char *const[3]){scaled.text, add_as(walk, channels)},
-            walk->out.text);
+    const char *product = back.text;
+    if (!layer->no_scale) {
+        operate(walk, "Mul", (const char *const[3]){back.text, add_as(walk, channels)},
+                scaled.text);
+        product = scaled.text;
+    }
+    operate(walk, "Add", (const char *const[3]){product, add_as(walk, channels)}, walk->out.text);
     return MIEN_OK;
 }
 
@@ -197,6 +196,18 @@ static void leaky(struct walk *walk, const struct mien_layer *layer)
     }
     unary(walk, "LeakyRelu");
     mien_onnx_attr_float(walk->onnx, "alpha", (float)layer->slope);
+}
+
+static void pool(struct walk *walk, const struct mien_layer *layer)
+{
+    const bool max = layer->kind == MIEN_LAYER_MAX_POOL;
+    const int64_t stride = max ? layer->stride : layer->kernel;
+    const int64_t kernel[2] = {layer->kernel, layer->kernel};
+    const int64_t strides[2] = {stride, stride};
+
+    unary(walk, max ? "MaxPool" : "AveragePool");
+    mien_onnx_attr_ints(walk->onnx, "kernel_shape", kernel, 2);
+    mien_onnx_attr_ints(walk->onnx, "strides", strides, 2);
 }
 
 static void unflatten(struct walk *walk, const struct mien_layer *layer)
@@ -225,7 +236,7 @@ static enum mien_status add_layer(struct walk *walk, const struct mien_layer *la
 
     switch (layer->kind) {
     case MIEN_LAYER_DENSE:
-        dense(walk);
+        dense(walk, layer);
         return MIEN_OK;
     case MIEN_LAYER_CONV:
         geometry = same_padding(walk->extent.h, layer->kernel, layer->stride);
@@ -252,6 +263,13 @@ static enum mien_status add_layer(struct walk *walk, const struct mien_layer *la
     case MIEN_LAYER_FLATTEN:
         flatten(walk);
         return MIEN_OK;
+    case MIEN_LAYER_MAX_POOL:
+    case MIEN_LAYER_AVERAGE_POOL:
+        pool(walk, layer);
+        return MIEN_OK;
+    case MIEN_LAYER_EMBED: /* of texts, which are not exported */
+    case MIEN_LAYER_GRU:
+        break;
     }
     return MIEN_EINVAL;
 }

@@ -39,8 +39,9 @@ static int32_t *vector_of(const struct mien_client_examples *examples, enum mien
     bool done = false;
 
     assert_non_null(vector);
-    assert_int_equal(
-        mien_client_train_start(train, mien_buf_span(&s.model_bytes), examples, &s.rng), MIEN_OK);
+    assert_int_equal(mien_client_train_start(train, mien_buf_span(&s.model_bytes),
+                                             (struct mien_span){0}, examples, &s.rng),
+                     MIEN_OK);
     for (*n_slices = 0; !done; (*n_slices)++)
         assert_int_equal(mien_client_train_step(train, &done), MIEN_OK);
     assert_int_equal(mien_client_train_take(train, &params, rotation, &s.rng, vector, note),
@@ -186,7 +187,8 @@ static void steps_allocate_nothing(void **state)
     bool done = false;
 
     assert_int_equal(mien_client_train_start(train, mien_buf_span(&s.model_bytes),
-                                             &s.config.host.examples, &s.rng),
+                                             (struct mien_span){0}, &s.config.host.examples,
+                                             &s.rng),
                      MIEN_OK);
     mien_mem_fail_at(0);
     long live = mien_mem_live();
@@ -261,7 +263,12 @@ static void calls_out_of_order_are_statuses(void **state)
     assert_int_equal(mien_client_train_step(train, &done), MIEN_ESTATE);
     assert_int_equal(mien_client_train_take(train, &params, rotation, &s.rng, vector, &note),
                      MIEN_ESTATE);
-    assert_int_equal(mien_client_train_start(train, cut, &s.config.host.examples, &s.rng),
+    assert_int_equal(
+        mien_client_train_start(train, cut, (struct mien_span){0}, &s.config.host.examples, &s.rng),
+        MIEN_EINVAL);
+    /* This plan keeps nothing on the device. */
+    assert_int_equal(mien_client_train_start(train, mien_buf_span(&s.model_bytes), cut,
+                                             &s.config.host.examples, &s.rng),
                      MIEN_EINVAL);
 }
 

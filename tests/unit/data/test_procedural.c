@@ -176,7 +176,7 @@ static void a_mixture_is_what_is_drawn(void **state)
     (void)state;
     struct mien_face_mixture mixture = mien_face_mixture_default();
     struct mien_rng_seeded *rng = NULL;
-    char text[16];
+    char text[MIEN_FACE_TEXT_BYTES];
     int n_glasses = 0;
 
     mixture.glasses = 1.0;
@@ -195,6 +195,19 @@ static void a_mixture_is_what_is_drawn(void **state)
     mien_rng_seeded_free(rng);
 }
 
+static void a_face_is_described_without_commas(void **state)
+{
+    (void)state;
+    const struct mien_face old = {.hair_length = MIEN_FACE_HAIR_LONG, .age = 80, .glasses = true};
+    const struct mien_face bald = {.age = 20, .hat = true, .beard = true, .smile = true};
+    char text[MIEN_FACE_TEXT_BYTES];
+
+    assert_true(mien_face_attribute(&old, "text", text));
+    assert_string_equal(text, "old long gray hair glasses");
+    assert_true(mien_face_attribute(&bald, "text", text));
+    assert_string_equal(text, "young no hair beard hat smiles");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +215,7 @@ int main(void)
         cmocka_unit_test(one_face_looks_alike_at_two_sizes),
         cmocka_unit_test(attributes_can_be_told_apart_at_32_pixels),
         cmocka_unit_test(a_mixture_is_what_is_drawn),
+        cmocka_unit_test(a_face_is_described_without_commas),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

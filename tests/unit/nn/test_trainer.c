@@ -62,7 +62,7 @@ static float *train(struct mien_plan *plan, uint64_t seed, uint64_t *n)
     assert_int_equal(n_steps, plan->local_steps);
     mien_trainer_update(trainer, update, &finite);
     assert_true(finite);
-    *n = mien_layout_n_shared(layout, plan);
+    *n = mien_plan_n_shared(plan);
     mien_trainer_free(trainer);
     mien_rng_seeded_free(seeded);
     mien_free(values);
