@@ -41,6 +41,21 @@ static enum mien_status core_save(void *self, const struct mien_client_record *r
     return status;
 }
 
+static enum mien_status core_load_own(void *self, uint8_t *bytes, size_t cap, size_t *len)
+{
+    const struct mien_client_host *host = &((struct mien_client *)self)->config.host;
+    enum mien_status status = host->load_model(host->self, bytes, cap, len);
+
+    return status == MIEN_OK && *len > cap ? MIEN_ECORRUPT : status;
+}
+
+static enum mien_status core_save_own(void *self, struct mien_span bytes)
+{
+    const struct mien_client_host *host = &((struct mien_client *)self)->config.host;
+
+    return host->save_model(host->self, bytes.data, bytes.len);
+}
+
 static void core_log(void *self, enum mien_log_level level, const char *line)
 {
     static const enum mien_client_level levels[] = {MIEN_CLIENT_ERROR, MIEN_CLIENT_WARN,
@@ -79,10 +94,14 @@ static const char *core_attribute(void *self, size_t index, const char *name)
 
 enum mien_status mien_client_make_core(struct mien_client *client)
 {
+    const struct mien_client_host *host = &client->config.host;
+    const bool keeps = host->load_model != NULL && host->save_model != NULL;
     struct mien_client_core_config config = {
         .host = {.self = client,
                  .send = core_send,
                  .save = core_save,
+                 .load_own = keeps ? core_load_own : NULL,
+                 .save_own = keeps ? core_save_own : NULL,
                  .examples = {client, core_n_examples, core_example, core_attribute},
                  .now_s = core_now_s,
                  .log = core_log},

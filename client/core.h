@@ -44,6 +44,12 @@ struct mien_client_core_host {
      * and keeps the last plan and model itself. */
     bool (*find)(void *self, const uint8_t hash[32], struct mien_span *out);
 
+    /* The part of a model that stays on the device (share = decoder), as core_own.c spells it:
+     * reads up to cap bytes, *len = 0 when none was kept; keeps it, durable when it returns. Both
+     * may be NULL: a plan that has such a part is refused then. */
+    enum mien_status (*load_own)(void *self, uint8_t *bytes, size_t cap, size_t *len);
+    enum mien_status (*save_own)(void *self, struct mien_span bytes);
+
     struct mien_client_examples examples;
 
     /* Seconds since 1970, for the validity of peers' credentials. May be NULL: not checked. */

@@ -116,6 +116,14 @@ MIEN_CHECK enum mien_status mien_core_on_chunk(struct mien_client_core *core, ui
 MIEN_CHECK enum mien_status mien_core_train(struct mien_client_core *core, uint64_t now_ms,
                                             struct mien_client_train *train);
 
+/* core_own.c: the part of the model that stays here. Whether the host has no place for it; the
+ * bytes it takes; what was kept (empty: nothing) with its values; keeping what was trained. */
+bool mien_core_own_missing(const struct mien_client_core *core);
+uint64_t mien_core_own_bytes(const struct mien_plan *plan);
+MIEN_CHECK enum mien_status mien_core_own_load(struct mien_client_core *core, struct mien_buf *out);
+struct mien_span mien_core_own_values(const struct mien_buf *own);
+MIEN_CHECK enum mien_status mien_core_own_save(struct mien_client_core *core);
+
 /* Wipes and frees the vector: it is of no use any more, and must be of none. */
 void mien_core_drop_vector(struct mien_core_round *round);
 

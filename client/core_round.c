@@ -166,6 +166,7 @@ static enum mien_status memory_need(struct mien_core_round *round)
     uint64_t session_bytes = mien_secagg_device_bytes(round->plan.group_max) + MIEN_FRAME_RAW_BYTES;
     uint64_t vector_bytes = sizeof(*round->vector) * (uint64_t)round->dim;
     round->memory_bytes = sizeof(*round) + round->assign.model_bytes + vector_bytes +
+                          mien_core_own_bytes(&round->plan) +
                           (train_bytes > session_bytes ? train_bytes : session_bytes);
     return MIEN_OK;
 }
@@ -203,6 +204,11 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
                   round->memory_bytes, round->dim);
     if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) != MIEN_OK)
         return refuse_plan(core, err.text);
+    if (mien_core_own_missing(core))
+        return refuse_plan(core, "the plan keeps a part of the model on the device, which has no "
+                                 "place for it");
+    if (mien_plan_warning(&round->plan) != NULL)
+        mien_core_log(core, MIEN_WARN, "device.plan why=\"%s\"", mien_plan_warning(&round->plan));
     return want_model(core, now_ms);
 }
 
@@ -253,6 +259,7 @@ static enum mien_status begin_training(struct mien_client_core *core,
                                        struct mien_client_train *lent)
 {
     struct mien_core_round *round = core->round;
+    struct mien_buf own = {0};
     enum mien_status status;
 
     round->train = lent;
@@ -262,8 +269,13 @@ static enum mien_status begin_training(struct mien_client_core *core,
             return status;
         round->train = round->own_train;
     }
-    return mien_client_train_start(round->train, core->model.bytes, (struct mien_span){0},
-                                   &core->config.host.examples, &core->config.rng);
+    status = mien_core_own_load(core, &own);
+    if (status == MIEN_OK)
+        status =
+            mien_client_train_start(round->train, core->model.bytes, mien_core_own_values(&own),
+                                    &core->config.host.examples, &core->config.rng);
+    mien_buf_wipe(&own);
+    return status;
 }
 
 static void log_note(struct mien_client_core *core)
@@ -292,6 +304,8 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
         return MIEN_ENOMEM;
     status = mien_client_train_take(round->train, &round->params, rotation, &core->config.rng,
                                     round->vector, &core->note);
+    if (status == MIEN_OK)
+        status = mien_core_own_save(core);
     mien_client_train_free(round->own_train);
     round->own_train = NULL;
     round->train = NULL;

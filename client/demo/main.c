@@ -60,6 +60,20 @@ static enum mien_status host_save(void *self, const void *state, size_t len)
     return mien_store_save(&host->store, state, len);
 }
 
+static enum mien_status host_load_model(void *self, void *buf, size_t cap, size_t *len)
+{
+    struct host *host = self;
+
+    return mien_store_load_model(&host->store, buf, cap, len);
+}
+
+static enum mien_status host_save_model(void *self, const void *model, size_t len)
+{
+    struct host *host = self;
+
+    return mien_store_save_model(&host->store, model, len);
+}
+
 static size_t host_n_examples(void *self)
 {
     struct host *host = self;
@@ -115,6 +129,8 @@ static enum mien_status make_client(struct host *host, const struct arguments *a
                                             .n_examples = host_n_examples,
                                             .example = host_example,
                                             .attribute = host_attribute,
+                                            .load_model = host_load_model,
+                                            .save_model = host_save_model,
                                             .log = host_log};
     status = mien_client_new(&config, out);
     if (status != MIEN_OK)

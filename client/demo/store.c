@@ -42,6 +42,7 @@ enum mien_status mien_store_open(struct mien_store *store, const char *dir, bool
     if (status != MIEN_OK)
         return status;
     if (mien_path_join(dir, "device.state", opened.path, sizeof(opened.path)) != MIEN_OK ||
+        mien_path_join(dir, "own.model", opened.model, sizeof(opened.model)) != MIEN_OK ||
         mien_path_join(dir, "lock", lock, sizeof(lock)) != MIEN_OK)
         return mien_err_set(err, MIEN_ELIMIT, "the path %s is too long", dir);
     status = take_lock(&opened, lock, err);
@@ -58,20 +59,20 @@ void mien_store_close(struct mien_store *store)
     store->path[0] = '\0';
 }
 
-enum mien_status mien_store_load(void *self, void *buf, size_t cap, size_t *len)
+/* A file's bytes; none when it is not there. */
+static enum mien_status load(const char *path, void *buf, size_t cap, size_t *len)
 {
-    const struct mien_store *store = self;
     struct mien_buf bytes = {0};
     struct mien_err err = {0};
     enum mien_status status;
 
     *len = 0;
-    if (!mien_path_exists(store->path))
+    if (!mien_path_exists(path))
         return MIEN_OK;
-    /* Reserved whole, so that no copy of the key stays behind in a block that grew away. */
+    /* Reserved whole, so that no copy of a secret stays behind in a block that grew away. */
     status = mien_buf_reserve(&bytes, cap + 65536);
     if (status == MIEN_OK)
-        status = mien_file_read(store->path, cap, &bytes, &err);
+        status = mien_file_read(path, cap, &bytes, &err);
     if (status == MIEN_OK) {
         memcpy(buf, bytes.data, bytes.len);
         *len = bytes.len;
@@ -82,14 +83,35 @@ enum mien_status mien_store_load(void *self, void *buf, size_t cap, size_t *len)
     return status;
 }
 
-enum mien_status mien_store_save(void *self, const void *state, size_t len)
+static enum mien_status save(const char *path, const void *data, size_t len)
 {
-    const struct mien_store *store = self;
     struct mien_err err = {0};
-    enum mien_status status =
-        mien_file_replace(store->path, (struct mien_span){state, len}, 0600, &err);
+    enum mien_status status = mien_file_replace(path, (struct mien_span){data, len}, 0600, &err);
 
     if (status != MIEN_OK)
         mien_log(MIEN_ERROR, "state.save", "error=\"%s\"", mien_err_text(&err, status));
     return status;
+}
+
+enum mien_status mien_store_load(void *self, void *buf, size_t cap, size_t *len)
+{
+    return load(((const struct mien_store *)self)->path, buf, cap, len);
+}
+
+enum mien_status mien_store_save(void *self, const void *state, size_t len)
+{
+    return save(((const struct mien_store *)self)->path, state, len);
+}
+
+enum mien_status mien_store_load_model(void *self, void *buf, size_t cap, size_t *len)
+{
+    enum mien_status status = load(((const struct mien_store *)self)->model, buf, cap, len);
+
+    /* A larger one belongs to another plan. */
+    return status == MIEN_ELIMIT ? MIEN_OK : status;
+}
+
+enum mien_status mien_store_save_model(void *self, const void *model, size_t len)
+{
+    return save(((const struct mien_store *)self)->model, model, len);
 }

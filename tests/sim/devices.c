@@ -31,6 +31,24 @@ static enum mien_status host_save(void *self, const struct mien_client_record *r
     return MIEN_OK;
 }
 
+static enum mien_status host_load_own(void *self, uint8_t *bytes, size_t cap, size_t *len)
+{
+    const struct sim_device *d = self;
+
+    *len = d->own.len <= cap ? d->own.len : 0;
+    if (*len > 0)
+        memcpy(bytes, d->own.data, *len);
+    return MIEN_OK;
+}
+
+static enum mien_status host_save_own(void *self, struct mien_span bytes)
+{
+    struct sim_device *d = self;
+
+    d->own.len = 0;
+    return mien_buf_append(&d->own, bytes.data, bytes.len);
+}
+
 static bool host_find(void *self, const uint8_t hash[32], struct mien_span *out)
 {
     const struct sim_device *d = self;
@@ -81,7 +99,7 @@ static enum mien_status make_device(struct sim_world *w, struct sim_faces *faces
     d->number = i;
     d->peer = UINT32_MAX;
     d->wake_ms = UINT64_MAX;
-    d->slot = (struct sim_slot){faces, i};
+    d->slot = (struct sim_slot){.faces = faces, .device = i};
     d->lies = (double)mien_rng_seeded_uniform(w->seeded) < w->options->lie;
     enum mien_status status = mien_rng_seeded_new(w->options->seed, 10000000 + i, &d->seeded);
     if (status != MIEN_OK)
@@ -90,6 +108,8 @@ static enum mien_status make_device(struct sim_world *w, struct sim_faces *faces
                                                  .send = host_send,
                                                  .save = host_save,
                                                  .find = host_find,
+                                                 .load_own = host_load_own,
+                                                 .save_own = host_save_own,
                                                  .examples = sim_faces_examples(&d->slot)};
     config.limits = mien_client_limits_default();
     config.limits.max_memory_bytes = UINT64_C(1) << 32;
@@ -128,6 +148,7 @@ void sim_free_devices(struct sim_world *w)
         mien_client_core_free(w->devices[i].core);
         mien_rng_seeded_free(w->devices[i].seeded);
         mien_buf_fini(&w->devices[i].outbox);
+        mien_buf_fini(&w->devices[i].own);
         mien_free(w->devices[i].vector);
     }
     mien_free(w->devices);

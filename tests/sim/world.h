@@ -45,6 +45,7 @@ struct sim_device {
     bool lies;
     uint32_t leaves_in;     /* frames until it leaves; 0: stays */
     struct mien_buf outbox; /* frames of the call under way */
+    struct mien_buf own;    /* the part of the model that stays with it */
     int32_t *vector;        /* [dim] kept to check sums; NULL when not */
 };
 

@@ -78,11 +78,20 @@ struct mien_client_host {
                                 float *pixels);
 
     /* The value of an attribute of example `index` as text ("1", "brown", "34"), or NULL when it
-     * is not known. The text is read before the next callback. May be NULL: nothing is known. */
+     * is not known. Models of text ask for "text", and for no pixels. The answer is read before
+     * the next callback. May be NULL: nothing is known. */
     const char *(*attribute)(void *self, size_t index, const char *name);
 
     /* One line of log: an event and key=value pairs, no newline. May be NULL. */
     void (*log)(void *self, enum mien_client_level level, const char *line);
+
+    /* The part of a model that never leaves this device (plans that share a decoder only): reads it
+     * into `buf` and its length into *len, *len = 0 when none was saved or it has more than cap
+     * bytes (it is another plan's then); keeps it, durable and whole when it returns. It was
+     * trained on the examples: keep it from others as you keep those. Both may be NULL: such a plan
+     * is refused then. */
+    enum mien_status (*load_model)(void *self, void *buf, size_t cap, size_t *len);
+    enum mien_status (*save_model)(void *self, const void *model, size_t len);
 };
 
 /* How a client is made. Start from MIEN_CLIENT_CONFIG_INIT, so that fields that a later version
@@ -107,7 +116,7 @@ struct mien_client_config {
 #define MIEN_CLIENT_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 0, 2, 2, 100000, 0, NULL,       \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0                                          \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0                              \
     }
 
 /* What a client wants; bits of mien_client_wish.flags. */

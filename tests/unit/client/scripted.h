@@ -129,27 +129,14 @@ static inline void scripted_shrink(struct mien_plan *plan)
     plan->latent = 4;
 }
 
-/* A plan, its model, and their bytes. */
-static inline void scripted_make_plan(struct scripted *s, bool small)
+/* The bytes of s->plan, and of a model of it. */
+static inline void scripted_use_plan(struct scripted *s)
 {
     struct mien_layout layout;
     struct mien_rng_seeded *seeded = NULL;
 
     s->plan_bytes.len = 0;
     s->model_bytes.len = 0;
-    assert_int_equal(mien_plan_preset("faces16", &s->plan, NULL), MIEN_OK);
-    if (small)
-        scripted_shrink(&s->plan);
-    s->plan.local_steps = 2;
-    s->plan.batch = 2;
-    s->plan.min_examples = 4;
-    s->plan.rate = 1;
-    s->plan.sampling = MIEN_PLAN_UNSAMPLED;
-    s->plan.cohort = 4;
-    s->plan.min_reports = 2;
-    s->plan.group_min = 2;
-    s->plan.group_max = 8;
-    s->plan.rounds = 3;
     assert_int_equal(mien_plan_validate(&s->plan, NULL), MIEN_OK);
     assert_int_equal(mien_plan_encode(&s->plan, &s->plan_bytes), MIEN_OK);
     assert_int_equal(mien_digest(mien_buf_span(&s->plan_bytes), s->plan_hash), MIEN_OK);
@@ -165,6 +152,25 @@ static inline void scripted_make_plan(struct scripted *s, bool small)
     s->model_bytes.len = bytes;
     mien_free(values);
     assert_int_equal(mien_digest(mien_buf_span(&s->model_bytes), s->model_hash), MIEN_OK);
+}
+
+/* A plan, its model, and their bytes. */
+static inline void scripted_make_plan(struct scripted *s, bool small)
+{
+    assert_int_equal(mien_plan_preset("faces16", &s->plan, NULL), MIEN_OK);
+    if (small)
+        scripted_shrink(&s->plan);
+    s->plan.local_steps = 2;
+    s->plan.batch = 2;
+    s->plan.min_examples = 4;
+    s->plan.rate = 1;
+    s->plan.sampling = MIEN_PLAN_UNSAMPLED;
+    s->plan.cohort = 4;
+    s->plan.min_reports = 2;
+    s->plan.group_min = 2;
+    s->plan.group_max = 8;
+    s->plan.rounds = 3;
+    scripted_use_plan(s);
 }
 
 /* Everything but the core, so that a test can change the configuration first. */
