@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/secagg/agree.h"
 
+#include "common/base/mem.h"
 #include "common/base/secret.h"
 
 #include <openssl/core_names.h>
@@ -24,27 +25,70 @@ enum mien_status mien_x25519_public(const uint8_t private_key[MIEN_KEY_BYTES],
     return ok ? MIEN_OK : MIEN_ECRYPTO;
 }
 
+struct mien_x25519 {
+    EVP_PKEY_CTX *ctx; /* secret; ready to derive */
+    uint8_t own[MIEN_KEY_BYTES];
+};
+
+enum mien_status mien_x25519_new(const uint8_t private_key[MIEN_KEY_BYTES],
+                                 struct mien_x25519 **out)
+{
+    struct mien_x25519 *key = mien_calloc(1, sizeof(*key));
+    size_t n = MIEN_KEY_BYTES;
+
+    if (key == NULL)
+        return MIEN_ENOMEM;
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, MIEN_KEY_BYTES);
+    if (pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, key->own, &n) == 1)
+        key->ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    EVP_PKEY_free(pkey); /* the context holds it */
+    if (key->ctx == NULL || EVP_PKEY_derive_init(key->ctx) != 1) {
+        mien_x25519_free(key);
+        return MIEN_ECRYPTO;
+    }
+    *out = key;
+    return MIEN_OK;
+}
+
+void mien_x25519_free(struct mien_x25519 *key)
+{
+    if (key == NULL)
+        return;
+    EVP_PKEY_CTX_free(key->ctx);
+    mien_free(key);
+}
+
+const uint8_t *mien_x25519_own(const struct mien_x25519 *key)
+{
+    return key->own;
+}
+
+enum mien_status mien_x25519_agree(struct mien_x25519 *key, const uint8_t peer[MIEN_KEY_BYTES],
+                                   uint8_t out[MIEN_KEY_BYTES])
+{
+    size_t n = MIEN_KEY_BYTES;
+    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer, MIEN_KEY_BYTES);
+
+    if (theirs == NULL)
+        return MIEN_ECRYPTO;
+    /* OpenSSL refuses a result of all zeros, which is what low-order keys give. */
+    const bool ok = EVP_PKEY_derive_set_peer(key->ctx, theirs) == 1 &&
+                    EVP_PKEY_derive(key->ctx, out, &n) == 1 && n == MIEN_KEY_BYTES;
+
+    EVP_PKEY_free(theirs);
+    return ok ? MIEN_OK : MIEN_EAUTH;
+}
+
 enum mien_status mien_x25519_shared(const uint8_t private_key[MIEN_KEY_BYTES],
                                     const uint8_t peer[MIEN_KEY_BYTES], uint8_t out[MIEN_KEY_BYTES])
 {
-    enum mien_status status = MIEN_ECRYPTO;
-    size_t n = MIEN_KEY_BYTES;
-    EVP_PKEY *mine =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, MIEN_KEY_BYTES);
-    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer, MIEN_KEY_BYTES);
-    EVP_PKEY_CTX *ctx = mine == NULL ? NULL : EVP_PKEY_CTX_new(mine, NULL);
+    struct mien_x25519 *key = NULL;
+    enum mien_status status = mien_x25519_new(private_key, &key);
 
-    if (ctx == NULL || theirs == NULL || EVP_PKEY_derive_init(ctx) != 1)
-        goto out;
-    /* OpenSSL refuses a result of all zeros, which is what low-order keys give. */
-    status = MIEN_EAUTH;
-    if (EVP_PKEY_derive_set_peer(ctx, theirs) == 1 && EVP_PKEY_derive(ctx, out, &n) == 1 &&
-        n == MIEN_KEY_BYTES)
-        status = MIEN_OK;
-out:
-    EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(theirs);
-    EVP_PKEY_free(mine);
+    if (status == MIEN_OK)
+        status = mien_x25519_agree(key, peer, out);
+    mien_x25519_free(key);
     return status;
 }
 
@@ -77,18 +121,30 @@ bool mien_x25519_is_sound(const uint8_t key[MIEN_KEY_BYTES])
     return true;
 }
 
+/* A parameter that is only read: OpenSSL's constructor takes no const. */
+static OSSL_PARAM octets(const char *name, struct mien_span bytes)
+{
+    return OSSL_PARAM_construct_octet_string(name, (void *)(uintptr_t)bytes.data, bytes.len);
+}
+
 enum mien_status mien_hkdf(struct mien_span secret, struct mien_span salt, struct mien_span info,
                            uint8_t *out, size_t n)
 {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-              EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-              (salt.len == 0 || EVP_PKEY_CTX_set1_hkdf_salt(ctx, salt.data, (int)salt.len) == 1) &&
-              EVP_PKEY_CTX_set1_hkdf_key(ctx, secret.data, (int)secret.len) == 1 &&
-              (info.len == 0 || EVP_PKEY_CTX_add1_hkdf_info(ctx, info.data, (int)info.len) == 1) &&
-              EVP_PKEY_derive(ctx, out, &n) == 1;
+    static char sha256[] = "SHA256";
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, sha256, 0),
+        octets(OSSL_KDF_PARAM_KEY, secret),
+        octets(OSSL_KDF_PARAM_INFO, info),
+        /* Without a salt HKDF takes zeros, as OpenSSL does when it is given none. */
+        salt.len > 0 ? octets(OSSL_KDF_PARAM_SALT, salt) : OSSL_PARAM_construct_end(),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *ctx = kdf == NULL ? NULL : EVP_KDF_CTX_new(kdf);
+    const bool ok = ctx != NULL && EVP_KDF_derive(ctx, out, n, params) == 1;
 
-    EVP_PKEY_CTX_free(ctx);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
     return ok ? MIEN_OK : MIEN_ECRYPTO;
 }
 

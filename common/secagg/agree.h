@@ -29,6 +29,27 @@ MIEN_CHECK enum mien_status mien_x25519_shared(const uint8_t private_key[MIEN_KE
                                                const uint8_t peer[MIEN_KEY_BYTES],
                                                uint8_t out[MIEN_KEY_BYTES]);
 
+/* A private key that many agreements are made with: making it ready costs as much as an agreement,
+ * and OpenSSL would do so for each. One thread at a time. */
+struct mien_x25519;
+
+/*   out     given: end it with mien_x25519_free
+ *   errors  MIEN_ENOMEM, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_x25519_new(const uint8_t private_key[MIEN_KEY_BYTES],
+                                            struct mien_x25519 **out);
+
+/* Wipes and frees. NULL is fine. */
+void mien_x25519_free(struct mien_x25519 *key);
+
+/* Its public key. */
+const uint8_t *mien_x25519_own(const struct mien_x25519 *key);
+
+/* As mien_x25519_shared. */
+MIEN_CHECK enum mien_status mien_x25519_agree(struct mien_x25519 *key,
+                                              const uint8_t peer[MIEN_KEY_BYTES],
+                                              uint8_t out[MIEN_KEY_BYTES]);
+
 /* Whether a public key may be agreed with: its one canonical encoding, and not of low order.
  * Checked before a key reaches others, so that one member's bad key ends no one else's session. */
 MIEN_CHECK bool mien_x25519_is_sound(const uint8_t key[MIEN_KEY_BYTES]);

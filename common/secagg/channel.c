@@ -20,14 +20,8 @@ static void associated_data(const struct mien_channel *channel, uint8_t out[ASSO
 
 static enum mien_status channel_key(const struct mien_channel *channel, uint8_t key[32])
 {
-    uint8_t shared[MIEN_KEY_BYTES];
-    enum mien_status status = mien_x25519_shared(channel->own_sk, channel->peer_pk, shared);
-
-    if (status == MIEN_OK)
-        status = mien_session_channel_key(shared, channel->session_id, channel->from.device_id,
-                                          channel->to.device_id, key);
-    mien_wipe(shared, sizeof(shared));
-    return status;
+    return mien_session_channel_key(channel->shared, channel->session_id, channel->from.device_id,
+                                    channel->to.device_id, key);
 }
 
 enum mien_status mien_channel_seal(const struct mien_channel *channel,

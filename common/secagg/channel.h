@@ -14,8 +14,7 @@
 
 /* One direction between two members. */
 struct mien_channel {
-    const uint8_t *own_sk;           /* [32] lent; secret */
-    const uint8_t *peer_pk;          /* [32] lent */
+    const uint8_t *shared;           /* [32] lent; secret: the X25519 secret of their keys */
     const uint8_t *session_id;       /* [32] lent */
     struct mien_session_member from; /* ids lent */
     struct mien_session_member to;
@@ -27,7 +26,7 @@ struct mien_channel_shares {
     struct mien_share key;       /* of from's key seed */
 };
 
-/* Seals.  errors  MIEN_EAUTH  the peer's key has low order; MIEN_ECRYPTO */
+/* Seals.  errors  MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_channel_seal(const struct mien_channel *channel,
                                               const struct mien_channel_shares *shares,
                                               uint8_t out[MIEN_SEALED_SHARES_BYTES]);

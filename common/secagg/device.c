@@ -36,20 +36,26 @@ static enum mien_status check_config(const struct mien_secagg_device_config *con
 static enum mien_status make_keys(struct mien_secagg_device *d, struct mien_rng *rng)
 {
     uint8_t statement[MIEN_KEYS_STATEMENT_BYTES];
+    uint8_t mask_sk[MIEN_KEY_BYTES] = {0};
+    uint8_t channel_sk[MIEN_KEY_BYTES] = {0};
     enum mien_status status = mien_rng_fill(rng, d->key_seed, sizeof(d->key_seed));
 
     if (status == MIEN_OK)
         status = mien_rng_fill(rng, d->self_seed, sizeof(d->self_seed));
     if (status == MIEN_OK)
-        status = mien_rng_fill(rng, d->channel_sk, sizeof(d->channel_sk));
+        status = mien_rng_fill(rng, channel_sk, sizeof(channel_sk));
     if (status == MIEN_OK)
-        status = mien_session_mask_sk(d->key_seed, d->session_id, d->device_id, d->mask_sk);
+        status = mien_session_mask_sk(d->key_seed, d->session_id, d->device_id, mask_sk);
     if (status == MIEN_OK)
-        status = mien_x25519_public(d->mask_sk, d->keys.mask_pk);
+        status = mien_x25519_new(mask_sk, &d->mask_key);
     if (status == MIEN_OK)
-        status = mien_x25519_public(d->channel_sk, d->keys.channel_pk);
+        status = mien_x25519_new(channel_sk, &d->channel_key);
+    mien_wipe(mask_sk, sizeof(mask_sk));
+    mien_wipe(channel_sk, sizeof(channel_sk));
     if (status != MIEN_OK)
         return status;
+    memcpy(d->keys.mask_pk, mien_x25519_own(d->mask_key), MIEN_KEY_BYTES);
+    memcpy(d->keys.channel_pk, mien_x25519_own(d->channel_key), MIEN_KEY_BYTES);
     mien_session_keys_statement(d->session_id, d->config.index, &d->keys, statement);
     return mien_ed25519_sign(d->config.device_key, (struct mien_span){statement, sizeof(statement)},
                              d->keys.signature);
@@ -87,6 +93,7 @@ void mien_secagg_device_free(struct mien_secagg_device *device)
 {
     if (device == NULL)
         return;
+    mien_device_forget_keys(device);
     if (device->peer != NULL)
         mien_wipe(device->peer, device->n_peers * sizeof(*device->peer));
     mien_free(device->peer);
@@ -105,6 +112,14 @@ void mien_secagg_device_keys(const struct mien_secagg_device *device, struct mie
     *out = device->keys;
 }
 
+void mien_device_forget_keys(struct mien_secagg_device *d)
+{
+    mien_x25519_free(d->mask_key);
+    mien_x25519_free(d->channel_key);
+    d->mask_key = NULL;
+    d->channel_key = NULL;
+}
+
 enum mien_status mien_device_give_up(struct mien_secagg_device *d, enum mien_status status)
 {
     d->state = MIEN_DEVICE_OVER;
@@ -112,8 +127,7 @@ enum mien_status mien_device_give_up(struct mien_secagg_device *d, enum mien_sta
         mien_wipe(d->peer, d->n_peers * sizeof(*d->peer));
     mien_wipe(d->key_seed, sizeof(d->key_seed));
     mien_wipe(d->self_seed, sizeof(d->self_seed));
-    mien_wipe(d->mask_sk, sizeof(d->mask_sk));
-    mien_wipe(d->channel_sk, sizeof(d->channel_sk));
+    mien_device_forget_keys(d);
     return status;
 }
 

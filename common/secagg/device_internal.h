@@ -31,6 +31,8 @@ struct mien_device_peer {
     uint8_t device_id[MIEN_DEVICE_ID_BYTES];
     uint8_t identity[32];
     struct mien_session_keys keys;
+    bool has_shared;                   /* the channel's secret is there */
+    uint8_t shared[MIEN_KEY_BYTES];    /* secret: of the channel keys, for both directions */
     struct mien_channel_shares own;    /* secret: of our seeds, for it */
     struct mien_channel_shares theirs; /* secret: of its seeds, for us */
 };
@@ -42,8 +44,8 @@ struct mien_secagg_device {
     uint8_t device_id[MIEN_DEVICE_ID_BYTES];
     uint8_t key_seed[MIEN_SEED_BYTES];  /* secret */
     uint8_t self_seed[MIEN_SEED_BYTES]; /* secret */
-    uint8_t mask_sk[MIEN_KEY_BYTES];    /* secret */
-    uint8_t channel_sk[MIEN_KEY_BYTES]; /* secret */
+    struct mien_x25519 *mask_key;       /* secret */
+    struct mien_x25519 *channel_key;    /* secret */
     struct mien_session_keys keys;
     uint8_t *roll; /* [n] entries */
     uint32_t n_roll;
@@ -58,6 +60,9 @@ struct mien_secagg_device {
 
 /* The session is over for this device: wipes what it knows. Returns the status. */
 enum mien_status mien_device_give_up(struct mien_secagg_device *d, enum mien_status status);
+
+/* Wipes the private keys. */
+void mien_device_forget_keys(struct mien_secagg_device *d);
 
 /* The peer with this index, or NULL. */
 struct mien_device_peer *mien_device_find(const struct mien_secagg_device *d, uint32_t index);

@@ -15,6 +15,18 @@ static struct mien_session_member member_of(const struct mien_device_peer *peer)
     return (struct mien_session_member){peer->index, peer->device_id};
 }
 
+/* The secret of the channel keys: agreed on once, for both directions. */
+static enum mien_status agree(struct mien_secagg_device *d, struct mien_device_peer *peer)
+{
+    if (peer->has_shared)
+        return MIEN_OK;
+    const enum mien_status status =
+        mien_x25519_agree(d->channel_key, peer->keys.channel_pk, peer->shared);
+
+    peer->has_shared = status == MIEN_OK;
+    return status;
+}
+
 enum mien_status mien_secagg_device_shares(struct mien_secagg_device *device, uint32_t place,
                                            uint8_t out[MIEN_SEALED_SHARES_BYTES], bool *has)
 {
@@ -22,16 +34,17 @@ enum mien_status mien_secagg_device_shares(struct mien_secagg_device *device, ui
         return MIEN_ESTATE;
     if (place >= device->n_peers)
         return MIEN_EINVAL;
-    const struct mien_device_peer *peer = &device->peer[place];
+    struct mien_device_peer *peer = &device->peer[place];
     *has = peer->index != device->config.index && peer->in_roster;
     if (!*has)
         return MIEN_OK;
-    const struct mien_channel channel = {.own_sk = device->channel_sk,
-                                         .peer_pk = peer->keys.channel_pk,
+    const struct mien_channel channel = {.shared = peer->shared,
                                          .session_id = device->session_id,
                                          .from = self_of(device),
                                          .to = member_of(peer)};
-    enum mien_status status = mien_channel_seal(&channel, &peer->own, out);
+    enum mien_status status = agree(device, peer);
+    if (status == MIEN_OK)
+        status = mien_channel_seal(&channel, &peer->own, out);
     return status == MIEN_OK ? MIEN_OK : mien_device_give_up(device, status);
 }
 
@@ -47,12 +60,13 @@ enum mien_status mien_secagg_device_deliver(struct mien_secagg_device *device, u
             device,
             mien_err_set(err, MIEN_EPARSE, "shares from member %u: unknown, twice or of %zu bytes",
                          from, sealed.len));
-    const struct mien_channel channel = {.own_sk = device->channel_sk,
-                                         .peer_pk = peer->keys.channel_pk,
+    const struct mien_channel channel = {.shared = peer->shared,
                                          .session_id = device->session_id,
                                          .from = member_of(peer),
                                          .to = self_of(device)};
-    enum mien_status status = mien_channel_open(&channel, sealed.data, &peer->theirs);
+    enum mien_status status = agree(device, peer);
+    if (status == MIEN_OK)
+        status = mien_channel_open(&channel, sealed.data, &peer->theirs);
     if (status != MIEN_OK)
         return mien_device_give_up(
             device, mien_err_set(err, status, "shares from member %u do not open", from));
@@ -74,11 +88,13 @@ enum mien_status mien_secagg_device_deliver_end(struct mien_secagg_device *devic
     for (uint32_t i = 0; i < device->n_peers; i++) {
         n_with += device->peer[i].has_shares && device->peer[i].is_holder;
         mien_wipe(&device->peer[i].own, sizeof(device->peer[i].own));
+        mien_wipe(device->peer[i].shared, sizeof(device->peer[i].shared));
     }
     if (n_with < s->t || n_with < min)
         return mien_device_give_up(
             device, mien_err_set(err, MIEN_EPOLICY, "shares came from %u members only", n_with));
-    mien_wipe(device->channel_sk, sizeof(device->channel_sk));
+    mien_x25519_free(device->channel_key);
+    device->channel_key = NULL;
     device->state = MIEN_DEVICE_MASK;
     return MIEN_OK;
 }
@@ -92,7 +108,7 @@ static enum mien_status mask_with(const struct mien_secagg_device *d,
     mask->subtract = d->config.index > peer->index;
     if (peer->index == d->config.index)
         return mien_session_self_mask(d->self_seed, d->session_id, d->device_id, mask->key);
-    enum mien_status status = mien_x25519_shared(d->mask_sk, peer->keys.mask_pk, shared);
+    enum mien_status status = mien_x25519_agree(d->mask_key, peer->keys.mask_pk, shared);
     if (status == MIEN_OK)
         status =
             mien_session_pair_mask(shared, d->session_id, self_of(d), member_of(peer), mask->key);
@@ -129,7 +145,7 @@ enum mien_status mien_secagg_device_mask(struct mien_secagg_device *device, uint
     if (s->purpose == MIEN_SESSION_DRILL)
         mien_wipe(vector, s->dim * sizeof(*vector));
     enum mien_status status = mask_with_all(device, vector);
-    mien_wipe(device->mask_sk, sizeof(device->mask_sk));
+    mien_device_forget_keys(device);
     mien_wipe(device->key_seed, sizeof(device->key_seed));
     mien_wipe(device->self_seed, sizeof(device->self_seed));
     if (status != MIEN_OK) {

@@ -85,20 +85,19 @@ static enum mien_status seed_to_limbs(const uint8_t seed[MIEN_SEED_BYTES],
     return MIEN_OK;
 }
 
-/* A uniform residue: 61 bits, drawn again in the one case that is P. */
-static enum mien_status draw_residue(struct mien_rng *rng, uint64_t *out)
+/* n uniform residues: 61 bits each, drawn again in the one case that is P. */
+static enum mien_status draw_residues(struct mien_rng *rng, uint64_t *out, uint32_t n)
 {
-    uint64_t v;
+    enum mien_status status = mien_rng_fill(rng, out, n * sizeof(*out));
 
-    do {
-        enum mien_status status = mien_rng_u64(rng, &v);
-
-        if (status != MIEN_OK)
-            return status;
-        v >>= 3;
-    } while (v >= P);
-    *out = v;
-    return MIEN_OK;
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++) {
+        out[i] >>= 3;
+        while (out[i] >= P && status == MIEN_OK) {
+            status = mien_rng_u64(rng, &out[i]);
+            out[i] >>= 3;
+        }
+    }
+    return status;
 }
 
 /* What a polynomial is evaluated for. */
@@ -137,8 +136,7 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], const uin
     status = seed_to_limbs(seed, secret);
     for (int limb = 0; limb < MIEN_SHARE_LIMBS && status == MIEN_OK; limb++) {
         coefficient[0] = secret[limb];
-        for (uint32_t k = 1; k < t && status == MIEN_OK; k++)
-            status = draw_residue(rng, &coefficient[k]);
+        status = draw_residues(rng, coefficient + 1, t - 1);
         if (status == MIEN_OK)
             evaluate(coefficient, &members, limb, shares);
     }

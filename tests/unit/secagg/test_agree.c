@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/secagg/agree.h"
+
+#include "common/base/mem.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>
@@ -42,6 +44,40 @@ static void x25519_is_the_rfcs(void **state)
     from_hex("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c", peer);
     assert_int_equal(mien_x25519_shared(private_key, peer, out), MIEN_OK);
     assert_hex(out, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+}
+
+/* One key, several peers: each as if it were the first; a key of low order is refused and spoils
+ * nothing. */
+static void a_key_that_is_kept_agrees_again_and_again(void **state)
+{
+    (void)state;
+    const uint8_t private_key[32] = {5, 4, 3};
+    const uint8_t zero[32] = {0};
+    struct mien_x25519 *key = NULL;
+    uint8_t own[32];
+
+    assert_int_equal(mien_x25519_new(private_key, &key), MIEN_OK);
+    assert_int_equal(mien_x25519_public(private_key, own), MIEN_OK);
+    assert_memory_equal(mien_x25519_own(key), own, 32);
+    for (uint8_t i = 1; i < 6; i++) {
+        const uint8_t other[32] = {i};
+        uint8_t peer[32];
+        uint8_t want[32];
+        uint8_t got[32];
+
+        assert_int_equal(mien_x25519_public(other, peer), MIEN_OK);
+        assert_int_equal(mien_x25519_shared(other, own, want), MIEN_OK);
+        assert_int_equal(mien_x25519_agree(key, zero, got), MIEN_EAUTH);
+        assert_int_equal(mien_x25519_agree(key, peer, got), MIEN_OK);
+        assert_memory_equal(got, want, 32);
+    }
+    mien_x25519_free(key);
+    mien_x25519_free(NULL);
+    key = NULL;
+    mien_mem_fail_at(0);
+    assert_int_equal(mien_x25519_new(private_key, &key), MIEN_ENOMEM);
+    mien_mem_fail_at(-1);
+    assert_int_equal(mien_mem_live(), 0);
 }
 
 /* Every key that agrees on zero is found before it is used: the orders 1, 2, 4 and 8 of the curve
@@ -189,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(x25519_is_the_rfcs),
+        cmocka_unit_test(a_key_that_is_kept_agrees_again_and_again),
         cmocka_unit_test(keys_of_low_order_are_refused_on_sight),
         cmocka_unit_test(keys_have_one_spelling),
         cmocka_unit_test(hkdf_is_the_rfcs),

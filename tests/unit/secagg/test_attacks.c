@@ -182,17 +182,19 @@ static void who_deals_another_seed_is_blamed(void **state)
                                       &w.rng, shares),
                      MIEN_OK);
     for (uint32_t to = 0; to < 7; to++) {
-        struct mien_channel channel = {sk[1],
-                                       NULL,
-                                       mien_secagg_sum_session_id(w.sum),
-                                       {4, w.credential[4] + 1},
-                                       {to, w.credential[to] + 1}};
+        uint8_t shared[MIEN_KEY_BYTES];
+        const struct mien_channel channel = {shared,
+                                             mien_secagg_sum_session_id(w.sum),
+                                             {4, w.credential[4] + 1},
+                                             {to, w.credential[to] + 1}};
         const struct mien_channel_shares pair = {shares[to], shares[to]};
         uint8_t sealed[MIEN_SEALED_SHARES_BYTES];
 
         if (to == 4)
             continue;
-        channel.peer_pk = mien_secagg_sum_roster(w.sum, to)->channel_pk;
+        assert_int_equal(
+            mien_x25519_shared(sk[1], mien_secagg_sum_roster(w.sum, to)->channel_pk, shared),
+            MIEN_OK);
         assert_int_equal(mien_channel_seal(&channel, &pair, sealed), MIEN_OK);
         assert_int_equal(
             mien_secagg_sum_shares(w.sum, 4, to, (struct mien_span){sealed, sizeof(sealed)}),
