@@ -36,6 +36,27 @@ MIEN_CHECK enum mien_status mien_image_decode(struct mien_span file, struct mien
 /* Adds the picture as PNG.  errors  MIEN_ENOMEM, MIEN_EINVAL  no such picture */
 MIEN_CHECK enum mien_status mien_image_encode(const struct mien_image *image, struct mien_buf *out);
 
+/* A text inside a PNG (a tEXt chunk before the pixels). */
+struct mien_image_text {
+    const char *keyword; /* 1 to 79 printable ASCII characters */
+    const char *text;    /* printable ASCII and newlines, at most MIEN_IMAGE_TEXT_BYTES */
+};
+
+#define MIEN_IMAGE_TEXT_BYTES ((size_t)64 << 10)
+
+/* Adds the picture as PNG with texts.  errors  MIEN_ENOMEM, MIEN_EINVAL  no such picture or text */
+MIEN_CHECK enum mien_status mien_image_encode_texts(const struct mien_image *image,
+                                                    const struct mien_image_text *texts, size_t n,
+                                                    struct mien_buf *out);
+
+/* Adds the text of a PNG under a keyword.
+ *
+ *   errors  MIEN_ENOTFOUND  there is none; MIEN_EPARSE  no PNG, or the keyword stands in it twice
+ *           MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_image_find_text(struct mien_span png, const char *keyword,
+                                                 struct mien_buf *out, struct mien_err *err);
+
 /* The square in the middle, resized by area to size x size, in these channels.
  *
  *   pixels  [size, size, channels] out

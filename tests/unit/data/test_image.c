@@ -82,6 +82,70 @@ static void a_flipped_byte_is_refused_or_changes_a_picture_of_the_same_kind(void
     mien_buf_fini(&png);
 }
 
+static void texts_come_back_and_leave_the_pixels_alone(void **state)
+{
+    (void)state;
+    const struct mien_image_text texts[] = {{"one", "first\nsecond {}"}, {"two", "2"}};
+    struct mien_image image = pattern(13, 9, 3);
+    struct mien_image again = {0};
+    struct mien_buf png = {0};
+    struct mien_buf text = {0};
+
+    assert_int_equal(mien_image_encode_texts(&image, texts, 2, &png), MIEN_OK);
+    assert_int_equal(mien_image_decode(mien_buf_span(&png), &again, NULL), MIEN_OK);
+    assert_int_equal(again.channels, 3);
+    assert_memory_equal(again.pixels, image.pixels, 13u * 9 * 3);
+    assert_int_equal(mien_image_find_text(mien_buf_span(&png), "one", &text, NULL), MIEN_OK);
+    assert_int_equal(text.len, strlen(texts[0].text));
+    assert_memory_equal(text.data, texts[0].text, text.len);
+    assert_int_equal(mien_image_find_text(mien_buf_span(&png), "three", &text, NULL),
+                     MIEN_ENOTFOUND);
+    for (size_t n = 0; n < 60; n++) /* up to the middle of the texts */
+        assert_int_equal(mien_image_find_text((struct mien_span){png.data, n}, "one", &text, NULL),
+                         MIEN_EPARSE);
+    mien_image_fini(&image);
+    mien_image_fini(&again);
+    mien_buf_fini(&png);
+    mien_buf_fini(&text);
+}
+
+static void texts_that_two_readers_could_read_differently_are_refused(void **state)
+{
+    (void)state;
+    const struct mien_image_text twice[] = {{"one", "a"}, {"one", "b"}};
+    const struct mien_image_text bad[] = {{"", "a"}, {"one", ""}, {"one", "\x01"}, {"\n", "a"}};
+    struct mien_image image = pattern(4, 4, 1);
+    struct mien_buf png = {0};
+    struct mien_buf text = {0};
+
+    assert_int_equal(mien_image_encode_texts(&image, twice, 2, &png), MIEN_OK);
+    assert_int_equal(mien_image_find_text(mien_buf_span(&png), "one", &text, NULL), MIEN_EPARSE);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(mien_image_encode_texts(&image, &bad[i], 1, &png), MIEN_EINVAL);
+    assert_int_equal(text.len, 0);
+    mien_image_fini(&image);
+    mien_buf_fini(&png);
+}
+
+static void texts_survive_each_failed_allocation(void **state)
+{
+    (void)state;
+    const struct mien_image_text one = {"one", "a"};
+    struct mien_image image = pattern(4, 4, 1);
+    struct mien_buf png = {0};
+    enum mien_status status = MIEN_ENOMEM;
+
+    for (long k = 0; status != MIEN_OK; k++) {
+        mien_mem_fail_at(k);
+        status = mien_image_encode_texts(&image, &one, 1, &png);
+        mien_mem_fail_at(-1);
+        assert_true(status == MIEN_OK || status == MIEN_ENOMEM);
+        assert_true(status == MIEN_OK || png.len == 0);
+    }
+    mien_image_fini(&image);
+    mien_buf_fini(&png);
+}
+
 static void a_picture_that_asks_for_gigabytes_is_refused(void **state)
 {
     (void)state;
@@ -184,6 +248,9 @@ int main(void)
         cmocka_unit_test(a_png_comes_back_as_it_went),
         cmocka_unit_test(a_png_cut_anywhere_is_refused),
         cmocka_unit_test(a_flipped_byte_is_refused_or_changes_a_picture_of_the_same_kind),
+        cmocka_unit_test(texts_come_back_and_leave_the_pixels_alone),
+        cmocka_unit_test(texts_that_two_readers_could_read_differently_are_refused),
+        cmocka_unit_test(texts_survive_each_failed_allocation),
         cmocka_unit_test(a_picture_that_asks_for_gigabytes_is_refused),
         cmocka_unit_test(resizing_averages_areas_exactly),
         cmocka_unit_test(bytes_and_floats_agree_both_ways),
