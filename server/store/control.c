@@ -321,26 +321,29 @@ static enum mien_status take_digest(struct exchange *x, const char *name, uint8_
 
 static enum mien_status do_release(struct exchange *x)
 {
-    struct mien_release_set set = {0};
-    struct mien_buf text = {0};
-    const char *seed = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x->request, "seed"));
-    enum mien_status status = take_count(x, "images", UINT64_C(1) << 40, &set.n_images);
+    struct mien_statedir *state = x->control->state;
+    struct mien_release_request request;
+    struct mien_release release = {0};
+    struct mien_buf chain = {0};
+    enum mien_status status = take_digest(x, "about_sha256", request.about);
 
-    /* As text: a seed has 64 bits, a number of JSON 53. */
-    if (status == MIEN_OK &&
-        (seed == NULL || mien_parse_u64(seed, 0, UINT64_MAX, &set.seed) != MIEN_OK))
-        status = mien_err_set(&x->err, MIEN_EPARSE, "\"seed\" is a number as text");
     if (status == MIEN_OK)
-        status = take_digest(x, "metadata_sha256", set.metadata_digest);
+        status = take_digest(x, "model_file_sha256", request.file_digest);
     if (status == MIEN_OK)
-        status = take_digest(x, "model_file_sha256", set.file_digest);
+        status =
+            mien_release_begin(state->store, state->pki.signing_seed, &request, &release, &x->err);
     if (status == MIEN_OK)
-        status = mien_release_text(x->control->state, &set, &text, &x->err);
+        status = mien_base64url(mien_buf_span(&release.chain), &chain);
     if (status == MIEN_OK)
-        status = mien_buf_append_u8(&text, 0);
+        status = mien_buf_append_u8(&chain, 0);
     if (status == MIEN_OK)
-        status = put_text(x->reply, "release", (const char *)text.data);
-    mien_buf_fini(&text);
+        status = put_text(x->reply, "card", (const char *)release.card.data);
+    if (status == MIEN_OK)
+        status = put_text(x->reply, "chain", (const char *)chain.data);
+    if (status == MIEN_OK)
+        status = put_hex(x->reply, "set_seed", release.set_seed, sizeof(release.set_seed));
+    mien_release_fini(&release);
+    mien_buf_fini(&chain);
     return status;
 }
 

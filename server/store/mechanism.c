@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Above it sigma squared is no longer exact in a double. */
-#define SIGMA_MAX 67108864.0 /* 2^26 */
+/* An entry counts in 63 bits, and holds its square. */
+#define SIGMA_MAX 2147483648.0 /* 2^31 */
 
 enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mien_entry_plan *out,
                                         struct mien_err *err)

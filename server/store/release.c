@@ -1,110 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/release.h"
 
+#include "common/base/digest.h"
+#include "common/base/secret.h"
 #include "common/base/text.h"
 #include "common/wire/identity.h"
+#include "server/store/public_chain.h"
 #include "server/store/store_internal.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char LABEL[] = "mien release v1";
+static const char LABEL[] = "mien release v2";
 static const char SIGNATURE_LINE[] = ",\n  \"signature\": \"";
 
-/* ---- writing: one spelling, in this order ---- */
-
-static enum mien_status add_hex(struct mien_buf *out, const char *name, const uint8_t *data,
-                                size_t n)
-{
-    char hex[65];
-
-    mien_hex(data, n, hex);
-    return mien_buf_printf(out, ",\n  \"%s\": \"%s\"", name, hex);
-}
-
-/* A number that JSON cannot hold (an infinite epsilon) is null: there is no bound. */
-static enum mien_status add_real(struct mien_buf *out, const char *name, double v)
-{
-    if (!isfinite(v))
-        return mien_buf_printf(out, ",\n  \"%s\": null", name);
-    return mien_buf_printf(out, ",\n  \"%s\": %.17g", name, v);
-}
-
-static enum mien_status add_set(struct mien_buf *out, const struct mien_release_set *set)
-{
-    enum mien_status status =
-        mien_buf_printf(out,
-                        "{\n  \"format\": \"mien-release 1\",\n  \"software\": \"%s\""
-                        ",\n  \"images\": %" PRIu64 ",\n  \"seed\": %" PRIu64,
-                        MIEN_VERSION, set->n_images, set->seed);
-
-    if (status == MIEN_OK)
-        status = add_hex(out, "metadata_sha256", set->metadata_digest, 32);
-    if (status == MIEN_OK)
-        status = add_hex(out, "model_file_sha256", set->file_digest, 32);
-    return status;
-}
-
-static enum mien_status add_cost(struct mien_buf *out, const struct mien_store *store,
-                                 struct mien_err *err)
-{
-    const struct mien_chain_run *run = mien_chain_run(&store->chain);
-    struct mien_dp_cost cost;
-    double delta = 0.0;
-    enum mien_status status = mien_chain_cost(&store->chain, &cost, &delta, err);
-
-    if (status == MIEN_OK)
-        status = add_real(out, "epsilon", cost.epsilon);
-    if (status == MIEN_OK)
-        status = add_real(out, "epsilon_witness", cost.epsilon_witness);
-    if (status == MIEN_OK)
-        status = add_real(out, "delta", delta);
-    if (status == MIEN_OK)
-        status = mien_buf_printf(out,
-                                 ",\n  \"releases_sampled\": %" PRIu64
-                                 ",\n  \"releases_unsampled\": %" PRIu64
-                                 ",\n  \"epsilon_covers\": \"all releases of this population up to "
-                                 "the ledger's head, for a reader\"",
-                                 run->n_sampled, run->n_unsampled);
-    return status;
-}
-
-static enum mien_status add_mechanism(struct mien_buf *out, const struct mien_mechanism *m)
-{
-    enum mien_status status = mien_buf_printf(
-        out,
-        ",\n  \"mechanism\": \"rounded_gaussian\",\n  \"relation\": \"zero-out\""
-        ",\n  \"unit\": \"enrolment token\",\n  \"sampling\": \"%s\",\n  \"cohort\": %" PRIu32
-        ",\n  \"population\": %" PRIu64 ",\n  \"cap\": %" PRIu32 ",\n  \"min_reports\": %" PRIu32
-        ",\n  \"bound\": %" PRIu64 ",\n  \"sigma\": %" PRIu64 ",\n  \"dim\": %" PRIu64,
-        mien_sampling_name(m->sampling), m->cohort, m->population, m->cap, m->min_reports, m->bound,
-        (uint64_t)sqrt((double)m->sigma2_num), m->dim);
-
-    if (status == MIEN_OK)
-        status = add_real(out, "drop_out", m->drop_out);
-    return status == MIEN_OK ? add_real(out, "rate", m->rate) : status;
-}
-
-static enum mien_status add_ledger(struct mien_buf *out, const struct mien_store *store)
-{
-    const struct mien_chain *chain = &store->chain;
-    enum mien_status status = add_hex(out, "run_id", chain->genesis.run_id, 16);
-
-    if (status == MIEN_OK)
-        status = mien_buf_printf(out, ",\n  \"ledger\": {\"epoch\": %" PRIu64 ", \"seq\": %" PRIu64,
-                                 chain->mark.epoch, chain->mark.seq);
-    if (status == MIEN_OK) {
-        char hex[65];
-        mien_hex(chain->mark.head, 32, hex);
-        status = mien_buf_printf(out, ", \"head\": \"%s\"}", hex);
-    }
-    if (status == MIEN_OK)
-        status = add_hex(out, "signing_key", chain->genesis.signing_key, 32);
-    return status;
-}
+/* ---- the card ---- */
 
 static enum mien_status find_version(struct mien_store *store, const uint8_t file_digest[32],
                                      struct mien_store_model *out, struct mien_err *err)
@@ -119,116 +30,178 @@ static enum mien_status find_version(struct mien_store *store, const uint8_t fil
     return mien_err_set(err, MIEN_ENOTFOUND, "the ledger names no such model file");
 }
 
-static enum mien_status statement_of(const char *body, size_t len, struct mien_buf *out)
+/* SHA-256(label | secret | about | head), all of fixed length. */
+static enum mien_status derive(const char *label, const uint8_t secret[32],
+                               const struct mien_release_request *request, const uint8_t head[32],
+                               uint8_t out[32])
 {
-    enum mien_status status = mien_buf_append(out, LABEL, sizeof(LABEL) - 1);
+    struct mien_buf bytes = {0};
+    enum mien_status status = mien_buf_reserve(&bytes, 256);
 
-    return status == MIEN_OK ? mien_buf_append(out, body, len) : status;
+    if (status == MIEN_OK)
+        status = mien_buf_append(&bytes, label, strlen(label));
+    if (status == MIEN_OK)
+        status = mien_buf_append(&bytes, secret, 32);
+    if (status == MIEN_OK)
+        status = mien_buf_append(&bytes, request->about, 32);
+    if (status == MIEN_OK)
+        status = mien_buf_append(&bytes, head, 32);
+    if (status == MIEN_OK)
+        status = mien_digest(mien_buf_span(&bytes), out);
+    mien_buf_wipe(&bytes);
+    return status;
 }
 
-static enum mien_status sign(struct mien_buf *out, size_t from, const uint8_t seed[32])
+static enum mien_status seal(struct mien_card *card, const struct mien_release_request *request,
+                             const uint8_t *signing_seed, struct mien_release *out)
 {
-    struct mien_buf statement = {0};
-    uint8_t signature[64];
-    char hex[129];
+    static const uint8_t none[32] = {0};
+    const uint8_t *secret = signing_seed == NULL ? none : signing_seed;
+    uint8_t id[32];
     enum mien_status status =
-        statement_of((const char *)out->data + from, out->len - from, &statement);
+        derive("mien set key v1", secret, request, card->mark.head, out->set_seed);
 
     if (status == MIEN_OK)
-        status = mien_identity_sign(seed, mien_buf_span(&statement), signature);
-    if (status == MIEN_OK) {
-        mien_hex(signature, sizeof(signature), hex);
-        status = mien_buf_printf(out, "%s%s\"\n}\n", SIGNATURE_LINE, hex);
-    }
-    mien_buf_fini(&statement);
-    return status;
-}
-
-enum mien_status mien_release_text(struct mien_statedir *state, const struct mien_release_set *set,
-                                   struct mien_buf *out, struct mien_err *err)
-{
-    struct mien_store_model model;
-    size_t from = out->len;
-    enum mien_status status = find_version(state->store, set->file_digest, &model, err);
-
+        status = derive("mien release id v1", none, request, card->mark.head, id);
     if (status == MIEN_OK)
-        status = add_set(out, set);
-    if (status == MIEN_OK)
-        status = mien_buf_printf(out, ",\n  \"model_version\": %" PRIu64, model.version);
-    if (status == MIEN_OK)
-        status = add_hex(out, "model_hash", model.model_hash, 32);
-    if (status == MIEN_OK)
-        status = add_cost(out, state->store, err);
-    if (status == MIEN_OK)
-        status = add_mechanism(out, &state->store->chain.plan.mechanism);
-    if (status == MIEN_OK)
-        status = add_ledger(out, state->store);
-    if (status == MIEN_OK)
-        status = sign(out, from, state->pki.signing_seed);
-    return status;
-}
-
-enum mien_status mien_release_text_alone(const struct mien_release_set *set, struct mien_buf *out)
-{
-    enum mien_status status = add_set(out, set);
-
-    return status == MIEN_OK ? mien_buf_printf(out, ",\n  \"ledger\": null\n}\n") : status;
-}
-
-/* ---- checking ---- */
-
-/* The last place where the signature's line begins, or NULL. */
-static const char *signature_line(const char *text)
-{
-    const char *found = NULL;
-
-    for (const char *at = strstr(text, SIGNATURE_LINE); at != NULL;
-         at = strstr(at + 1, SIGNATURE_LINE))
-        found = at;
-    return found;
-}
-
-static enum mien_status key_of(const char *text, uint8_t key[32], struct mien_err *err)
-{
-    cJSON *json = cJSON_Parse(text);
-    const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "format"));
-    const char *hex = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "signing_key"));
-    enum mien_status status = MIEN_OK;
-
-    if (format == NULL || strcmp(format, "mien-release 1") != 0)
-        status = mien_err_set(err, MIEN_EPARSE, "it is no release of this version of mien");
-    else if (hex == NULL)
-        status = mien_err_set(err, MIEN_ENOTFOUND,
-                              "the release is not signed: no ledger is "
-                              "behind it");
-    else if (strlen(hex) != 64 || mien_unhex(hex, 32, key) != MIEN_OK)
-        status = mien_err_set(err, MIEN_EPARSE, "its signing_key is no key");
-    cJSON_Delete(json);
-    return status;
-}
-
-enum mien_status mien_release_check(const char *text, struct mien_err *err)
-{
-    struct mien_buf statement = {0};
-    uint8_t key[32];
-    uint8_t signature[64];
-    char hex[129] = "";
-    const char *line = signature_line(text);
-    const char *at = line == NULL ? NULL : line + sizeof(SIGNATURE_LINE) - 1;
-    enum mien_status status = key_of(text, key, err);
-
+        status = mien_identity_public(out->set_seed, card->set_key);
     if (status != MIEN_OK)
         return status;
-    if (at == NULL || strlen(at) != 128 + 4 || strcmp(at + 128, "\"\n}\n") != 0)
-        return mien_err_set(err, MIEN_EPARSE, "it does not end with its signature");
-    memcpy(hex, at, 128);
-    if (mien_unhex(hex, sizeof(signature), signature) != MIEN_OK)
-        return mien_err_set(err, MIEN_EPARSE, "its signature is no signature");
-    status = statement_of(text, (size_t)(line - text), &statement);
+    (void)snprintf(card->software, sizeof(card->software), "%s", MIEN_VERSION);
+    memcpy(card->release_id, id, sizeof(card->release_id));
+    memcpy(card->file_digest, request->file_digest, sizeof(card->file_digest));
+    status = mien_card_seal(card, signing_seed, &out->card);
+    return status == MIEN_OK ? mien_buf_append_u8(&out->card, 0) : status;
+}
+
+void mien_release_fini(struct mien_release *release)
+{
+    mien_wipe(release->set_seed, sizeof(release->set_seed));
+    mien_buf_fini(&release->card);
+    mien_buf_fini(&release->chain);
+}
+
+enum mien_status mien_release_begin(struct mien_store *store, const uint8_t signing_seed[32],
+                                    const struct mien_release_request *request,
+                                    struct mien_release *out, struct mien_err *err)
+{
+    struct mien_store_model model;
+    struct mien_card card;
+    struct mien_release made = {0};
+    enum mien_status status = find_version(store, request->file_digest, &model, err);
+
     if (status == MIEN_OK)
-        status = mien_identity_verify(key, mien_buf_span(&statement), signature);
-    if (status == MIEN_EAUTH)
-        (void)mien_err_set(err, status, "the signature does not hold: the release was changed");
-    mien_buf_fini(&statement);
+        status = mien_card_of_chain(&store->chain, &model, &card, err);
+    if (status == MIEN_OK)
+        status = seal(&card, request, signing_seed, &made);
+    if (status == MIEN_OK)
+        status = mien_public_chain_write(store, &made.chain, err);
+    if (status != MIEN_OK)
+        mien_release_fini(&made);
+    else
+        *out = made;
     return status;
+}
+
+enum mien_status mien_release_begin_alone(const struct mien_release_request *request,
+                                          struct mien_release *out)
+{
+    struct mien_card card = {0};
+    struct mien_release made = {0};
+    enum mien_status status = seal(&card, request, NULL, &made);
+
+    if (status != MIEN_OK)
+        mien_release_fini(&made);
+    else
+        *out = made;
+    return status;
+}
+
+/* ---- the set ---- */
+
+static enum mien_status write_set(const struct mien_release_set *set, struct mien_buf *out)
+{
+    char hex[65];
+
+    mien_hex(set->metadata_digest, 32, hex);
+    return mien_buf_printf(out,
+                           ",\n  \"images\": %" PRIu64 ",\n  \"seed\": %" PRIu64
+                           ",\n  \"metadata_sha256\": \"%s\"",
+                           set->n_images, set->seed, hex);
+}
+
+enum mien_status mien_release_write(const struct mien_release *release,
+                                    const struct mien_release_set *set, struct mien_buf *out)
+{
+    const char *card = (const char *)release->card.data;
+    const size_t from = out->len;
+    char hex[129];
+    enum mien_status status = mien_buf_append(out, card, mien_card_prefix(card));
+
+    if (status == MIEN_OK)
+        status = write_set(set, out);
+    if (status == MIEN_OK)
+        status = mien_card_sign(release->set_seed, LABEL,
+                                (struct mien_span){out->data + from, out->len - from}, hex);
+    return status == MIEN_OK ? mien_buf_printf(out, "%s%s\"\n}\n", SIGNATURE_LINE, hex) : status;
+}
+
+/* The members between card and signature, which have one spelling too. */
+static enum mien_status take_set(const char *from, size_t n, struct mien_release_set *set,
+                                 struct mien_err *err)
+{
+    char images[21] = "";
+    char seed[21] = "";
+    char hex[65] = "";
+    struct mien_buf again = {0};
+    struct mien_release_set found = {0};
+    const int taken = sscanf(from,
+                             ",\n  \"images\": %20[0-9],\n  \"seed\": %20[0-9],\n"
+                             "  \"metadata_sha256\": \"%64[0-9a-f]\"",
+                             images, seed, hex);
+    enum mien_status status = MIEN_EPARSE;
+
+    if (taken == 3 && strlen(hex) == 64 &&
+        mien_parse_u64(images, 0, UINT64_MAX, &found.n_images) == MIEN_OK &&
+        mien_parse_u64(seed, 0, UINT64_MAX, &found.seed) == MIEN_OK &&
+        mien_unhex(hex, 32, found.metadata_digest) == MIEN_OK)
+        status = write_set(&found, &again);
+    if (status == MIEN_OK && (again.len != n || memcmp(again.data, from, n) != 0))
+        status = MIEN_EPARSE;
+    mien_buf_fini(&again);
+    if (status == MIEN_EPARSE)
+        return mien_err_set(err, status, "it does not say what the set holds");
+    *set = found;
+    return status;
+}
+
+enum mien_status mien_release_read(const char *text, struct mien_card *card,
+                                   struct mien_buf *card_text, struct mien_release_set *set,
+                                   struct mien_err *err)
+{
+    const size_t prefix = mien_card_prefix(text);
+    const char *line = strstr(text + prefix, SIGNATURE_LINE);
+    char hex[129] = "";
+    enum mien_status status = mien_buf_append(card_text, text, prefix);
+
+    if (status == MIEN_OK)
+        status = mien_buf_append(card_text, "\n}\n", 4); /* with its NUL */
+    if (status != MIEN_OK)
+        return status;
+    card_text->len--;
+    status = mien_card_read(prefix == 0 ? text : (const char *)card_text->data, card, err);
+    if (status != MIEN_OK)
+        return status;
+    if (line == NULL || strlen(line) != sizeof(SIGNATURE_LINE) - 1 + 128 + 4 ||
+        strcmp(line + sizeof(SIGNATURE_LINE) - 1 + 128, "\"\n}\n") != 0)
+        return mien_err_set(err, MIEN_EPARSE, "it does not end with its signature");
+    memcpy(hex, line + sizeof(SIGNATURE_LINE) - 1, 128);
+    status = take_set(text + prefix, (size_t)(line - text) - prefix, set, err);
+    if (status != MIEN_OK)
+        return status;
+    status = mien_card_check(card->set_key, LABEL,
+                             (struct mien_span){(const uint8_t *)text, (size_t)(line - text)}, hex);
+    return status == MIEN_EAUTH
+               ? mien_err_set(err, status, "the set's signature does not hold: it was changed")
+               : status;
 }

@@ -336,16 +336,12 @@ static enum mien_status check_anchor(struct walk *walk)
 static enum mien_status take_cost(struct walk *walk, struct mien_err *err)
 {
     struct mien_verify *out = walk->out;
+    enum mien_status status;
 
-    out->mark = walk->chain.mark;
-    out->plan = walk->chain.plan;
-    for (size_t i = 0; i < MIEN_CHAIN_MAX_RUNS; i++) {
-        out->n_sampled += walk->chain.run[i].n_sampled;
-        out->n_unsampled += walk->chain.run[i].n_unsampled;
-    }
     if (!walk->chain.has_model)
         return mien_verify_problem(out, "the ledger ends before its start model");
-    return mien_chain_cost(&walk->chain, &out->cost, &out->delta, err);
+    status = mien_card_of_chain(&walk->chain, &walk->chain.latest, &out->card, err);
+    return status == MIEN_OK ? mien_chain_cost(&walk->chain, &out->cost, &out->delta, err) : status;
 }
 
 enum mien_status mien_verify_state(const char *dir, const char *db_path,

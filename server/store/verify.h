@@ -8,8 +8,8 @@
 #include "common/base/buf.h"
 #include "common/base/compiler.h"
 #include "common/base/err.h"
-#include "common/dp/account.h"
 #include "server/store/anchor.h"
+#include "server/store/card.h"
 #include "server/store/store.h"
 
 #include <stddef.h>
@@ -20,12 +20,9 @@
 struct mien_verify {
     uint64_t n_entries;
     uint64_t n_models;
-    struct mien_store_mark mark;
-    struct mien_entry_plan plan; /* the last */
-    uint64_t n_sampled;          /* releases charged as the plan samples */
-    uint64_t n_unsampled;        /* releases charged with q = 1 */
-    struct mien_dp_cost cost;    /* recomputed from the entries alone */
-    double delta;                /* that it holds at */
+    struct mien_card card;    /* what is charged under which constants; of a state the latest's */
+    struct mien_dp_cost cost; /* recomputed from the events alone */
+    double delta;             /* that it holds at */
     size_t n_problems;
     char *problems[MIEN_VERIFY_MAX_PROBLEMS]; /* sentences, in the order of the ledger */
 };
@@ -43,14 +40,22 @@ MIEN_CHECK enum mien_status mien_verify_state(const char *dir, const char *db_pa
                                               const struct mien_anchor *anchor,
                                               struct mien_verify *out, struct mien_err *err);
 
-/* Checks a release: its signature, the epsilon it claims from the constants it names,
- * metadata.jsonl and the digest of every picture that it lists.
+/* Checks a release: the ledger's signature and the set's, the ledger beside it (every head,
+ * signature and order), that the card says what that ledger says, the epsilons it claims from the
+ * ledger's events, metadata.jsonl, every picture that it lists, and the signature inside each.
  *
  *   dir     of the set, with release.json
- *   out     as above; n_entries and mark stay zero
+ *   out     as above
  *   errors  MIEN_ENOTFOUND  no release.json; MIEN_ENOMEM, MIEN_EIO
  */
 MIEN_CHECK enum mien_status mien_verify_release(const char *dir, struct mien_verify *out,
+                                                struct mien_err *err);
+
+/* Checks one picture: its card, both signatures, and the epsilons from the card's events.
+ *
+ *   errors  MIEN_ENOTFOUND  no such file; MIEN_ENOMEM, MIEN_EIO
+ */
+MIEN_CHECK enum mien_status mien_verify_picture(const char *path, struct mien_verify *out,
                                                 struct mien_err *err);
 
 /* Adds a problem.  errors  MIEN_ENOMEM */

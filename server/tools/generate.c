@@ -65,6 +65,7 @@ struct set {
     const struct generate_options *options;
     const struct mien_plan *plan;
     struct mien_draw *draw;
+    struct mien_release release;
     struct mien_buf metadata; /* lines of metadata.jsonl */
     float *grid;              /* the first pictures, for --grid; NULL without */
     uint32_t n_grid;
@@ -97,6 +98,7 @@ static void set_fini(struct set *set)
 {
     mien_draw_free(set->draw);
     mien_tool_raw_fini(&set->raw);
+    mien_release_fini(&set->release);
     mien_free(set->grid);
     mien_buf_fini(&set->metadata);
 }
@@ -126,16 +128,16 @@ static enum mien_status add_line(struct set *set, const char *name, const uint8_
 }
 
 /* One picture's PNG. */
-static enum mien_status encode(const struct mien_plan *plan, const float *values,
-                               struct mien_buf *png)
+static enum mien_status encode(const struct set *set, const float *values, struct mien_buf *png)
 {
+    const struct mien_plan *plan = set->plan;
     const size_t n = (size_t)plan->size * plan->size * plan->channels;
     struct mien_image image = {plan->size, plan->size, plan->channels, mien_calloc(n, 1)};
     enum mien_status status = MIEN_ENOMEM;
 
     if (image.pixels != NULL) {
         mien_pixels_from_floats(values, n, image.pixels);
-        status = mien_image_encode(&image, png);
+        status = mien_tool_release_picture(&set->release, &image, png);
     }
     mien_image_fini(&image);
     return status;
@@ -153,7 +155,7 @@ static enum mien_status write_picture(struct set *set, uint64_t index, const flo
     (void)snprintf(name, sizeof(name), "%06" PRIu64 ".png", index);
     status = mien_path_join(set->options->out, name, path, sizeof(path));
     if (status == MIEN_OK)
-        status = encode(set->plan, values, &png);
+        status = encode(set, values, &png);
     if (status == MIEN_OK)
         status = mien_digest(mien_buf_span(&png), digest);
     if (status == MIEN_OK)
@@ -203,19 +205,42 @@ static enum mien_status write_pictures(struct set *set, struct mien_err *err)
     return status;
 }
 
-static enum mien_status write_release(const struct set *set, const struct origin *origin,
+/* SHA-256 of what decides the pictures: the same command names the same release. */
+static enum mien_status digest_options(const struct generate_options *o, uint8_t out[32])
+{
+    struct mien_buf text = {0};
+    enum mien_status status =
+        mien_buf_printf(&text, "count %" PRIu64 "\nseed %" PRIu64 "\nbalance %s\n", o->count,
+                        o->seed, o->balance == NULL ? "" : o->balance);
+
+    for (size_t i = 0; i < o->attr.n && status == MIEN_OK; i++)
+        status = mien_buf_printf(&text, "attr %s\n", o->attr.values[i]);
+    if (status == MIEN_OK)
+        status = mien_digest(mien_buf_span(&text), out);
+    mien_buf_fini(&text);
+    return status;
+}
+
+static enum mien_status begin_release(struct set *set, const struct origin *origin,
                                       struct mien_err *err)
+{
+    struct mien_release_request request;
+    enum mien_status status = digest_options(set->options, request.about);
+
+    memcpy(request.file_digest, origin->file_digest, sizeof(request.file_digest));
+    if (status != MIEN_OK)
+        return status;
+    return mien_tool_release_begin(origin->directory ? set->options->from : NULL, &request,
+                                   &set->release, err);
+}
+
+static enum mien_status end_release(const struct set *set, struct mien_err *err)
 {
     const struct generate_options *o = set->options;
     struct mien_release_set about = {.n_images = o->count, .seed = o->seed};
     enum mien_status status = mien_digest(mien_buf_span(&set->metadata), about.metadata_digest);
 
-    if (status != MIEN_OK)
-        return status;
-    memcpy(about.file_digest, origin->file_digest, sizeof(about.file_digest));
-    if (origin->directory)
-        return mien_release_write(o->from, &about, o->out, err);
-    return mien_release_write_alone(&about, o->out, err);
+    return status == MIEN_OK ? mien_tool_release_end(&set->release, &about, o->out, err) : status;
 }
 
 /* A set stands in a directory of its own: pictures first, then what they are, then what they
@@ -231,10 +256,12 @@ static enum mien_status write_set(struct set *set, const struct origin *origin,
     if (status == MIEN_OK && mien_path_exists(path))
         status = mien_err_set(err, MIEN_EEXIST, "%s holds a set already", set->options->out);
     if (status == MIEN_OK)
+        status = begin_release(set, origin, err);
+    if (status == MIEN_OK)
         status = write_pictures(set, err);
     if (status == MIEN_OK)
         status = mien_file_replace(path, mien_buf_span(&set->metadata), 0644, err);
-    return status == MIEN_OK ? write_release(set, origin, err) : status;
+    return status == MIEN_OK ? end_release(set, err) : status;
 }
 
 static enum mien_status run(const struct generate_options *o, struct mien_err *err)
@@ -254,8 +281,12 @@ static enum mien_status run(const struct generate_options *o, struct mien_err *e
         status = set_init(&set, o, &model, err);
     if (status == MIEN_OK)
         status = write_set(&set, &origin, err);
-    if (status == MIEN_OK && o->grid != NULL)
-        status = mien_tool_grid_write(&model.plan, set.grid, set.n_grid, o->grid, err);
+    if (status == MIEN_OK && o->grid != NULL) {
+        const struct mien_tool_pictures pictures = {set.grid, set.n_grid};
+        const struct mien_tool_encoder encoder = {mien_tool_release_picture, &set.release};
+
+        status = mien_tool_grid_write(&model.plan, &pictures, &encoder, o->grid, err);
+    }
     if (status == MIEN_OK && o->raw != NULL)
         status = mien_tool_raw_write(&set.raw, o->raw, err);
     set_fini(&set);

@@ -9,16 +9,19 @@
 
 #define COLUMNS 8
 
-enum mien_status mien_tool_grid_write(const struct mien_plan *plan, const float *pictures,
-                                      uint32_t n, const char *path, struct mien_err *err)
+enum mien_status mien_tool_grid_write(const struct mien_plan *plan,
+                                      const struct mien_tool_pictures *pictures,
+                                      const struct mien_tool_encoder *encoder, const char *path,
+                                      struct mien_err *err)
 {
     const struct mien_sheet sheet = {plan->size, plan->channels, COLUMNS};
     struct mien_image image = {0};
     struct mien_buf png = {0};
-    enum mien_status status = mien_sheet_make(&sheet, pictures, n, &image);
+    enum mien_status status = mien_sheet_make(&sheet, pictures->values, pictures->n, &image);
 
     if (status == MIEN_OK)
-        status = mien_image_encode(&image, &png);
+        status = encoder == NULL ? mien_image_encode(&image, &png)
+                                 : encoder->encode(encoder->self, &image, &png);
     if (status == MIEN_OK)
         status = mien_file_replace(path, mien_buf_span(&png), 0644, err);
     mien_image_fini(&image);
@@ -44,8 +47,11 @@ enum mien_status mien_tool_grid(const struct mien_tool_model *model, uint64_t se
         if (status == MIEN_OK)
             memcpy(pictures + i * n_batch, batch.pictures, n_batch * sizeof(*pictures));
     }
-    if (status == MIEN_OK)
-        status = mien_tool_grid_write(plan, pictures, MIEN_TOOL_GRID_PICTURES, path, err);
+    if (status == MIEN_OK) {
+        const struct mien_tool_pictures all = {pictures, MIEN_TOOL_GRID_PICTURES};
+
+        status = mien_tool_grid_write(plan, &all, NULL, path, err);
+    }
     mien_draw_free(draw);
     mien_free(pictures);
     return status;

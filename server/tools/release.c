@@ -3,11 +3,10 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "server/store/picture.h"
 #include "server/tools/ask.h"
 
-#include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -36,57 +35,92 @@ enum mien_status mien_release_model(const char *from, char *out, size_t n, bool 
     return MIEN_OK;
 }
 
-static enum mien_status write_text(const char *out_dir, struct mien_span text, struct mien_err *err)
+static cJSON *request_of(const struct mien_release_request *request)
 {
-    char path[PATH_MAX];
-    enum mien_status status = mien_path_join(out_dir, "release.json", path, sizeof(path));
-
-    return status == MIEN_OK ? mien_file_replace(path, text, 0644, err) : status;
-}
-
-static cJSON *request_of(const struct mien_release_set *set)
-{
-    cJSON *request = mien_ask_request("release");
-    char seed[24];
-    char metadata[65];
+    cJSON *json = mien_ask_request("release");
+    char about[65];
     char file[65];
 
-    (void)snprintf(seed, sizeof(seed), "%" PRIu64, set->seed);
-    mien_hex(set->metadata_digest, 32, metadata);
-    mien_hex(set->file_digest, 32, file);
-    if (request != NULL &&
-        (cJSON_AddNumberToObject(request, "images", (double)set->n_images) == NULL ||
-         cJSON_AddStringToObject(request, "seed", seed) == NULL ||
-         cJSON_AddStringToObject(request, "metadata_sha256", metadata) == NULL ||
-         cJSON_AddStringToObject(request, "model_file_sha256", file) == NULL)) {
-        cJSON_Delete(request);
+    mien_hex(request->about, sizeof(request->about), about);
+    mien_hex(request->file_digest, sizeof(request->file_digest), file);
+    if (json != NULL && (cJSON_AddStringToObject(json, "about_sha256", about) == NULL ||
+                         cJSON_AddStringToObject(json, "model_file_sha256", file) == NULL)) {
+        cJSON_Delete(json);
         return NULL;
     }
-    return request;
+    return json;
 }
 
-enum mien_status mien_release_write(const char *dir, const struct mien_release_set *set,
-                                    const char *out_dir, struct mien_err *err)
+static enum mien_status take_reply(const cJSON *reply, struct mien_release *out,
+                                   struct mien_err *err)
 {
-    cJSON *reply = NULL;
-    enum mien_status status = mien_ask(dir, request_of(set), &reply, err);
-
-    if (status == MIEN_OK) {
-        const char *text = mien_ask_text(reply, "release");
-        status = write_text(out_dir, (struct mien_span){(const uint8_t *)text, strlen(text)}, err);
-    }
-    cJSON_Delete(reply);
-    return status;
-}
-
-enum mien_status mien_release_write_alone(const struct mien_release_set *set, const char *out_dir,
-                                          struct mien_err *err)
-{
-    struct mien_buf text = {0};
-    enum mien_status status = mien_release_text_alone(set, &text);
+    const char *card = mien_ask_text(reply, "card");
+    const char *chain = mien_ask_text(reply, "chain");
+    const char *seed = mien_ask_text(reply, "set_seed");
+    enum mien_status status = mien_buf_append(&out->card, card, strlen(card) + 1);
 
     if (status == MIEN_OK)
-        status = write_text(out_dir, mien_buf_span(&text), err);
+        status = mien_unbase64url(chain, strlen(chain), &out->chain);
+    if (status == MIEN_OK && strlen(seed) != 64)
+        status = MIEN_EPARSE;
+    if (status == MIEN_OK)
+        status = mien_unhex(seed, sizeof(out->set_seed), out->set_seed);
+    if (status == MIEN_EPARSE)
+        (void)mien_err_set(err, status, "the coordinator's answer is no release");
+    return status;
+}
+
+enum mien_status mien_tool_release_begin(const char *dir,
+                                         const struct mien_release_request *request,
+                                         struct mien_release *out, struct mien_err *err)
+{
+    struct mien_release made = {0};
+    cJSON *reply = NULL;
+    enum mien_status status;
+
+    if (dir == NULL)
+        return mien_release_begin_alone(request, out);
+    status = mien_ask(dir, request_of(request), &reply, err);
+    if (status == MIEN_OK)
+        status = take_reply(reply, &made, err);
+    cJSON_Delete(reply);
+    if (status != MIEN_OK)
+        mien_release_fini(&made);
+    else
+        *out = made;
+    return status;
+}
+
+static enum mien_status write_file(const char *out_dir, const char *name,
+                                   const struct mien_buf *bytes, struct mien_err *err)
+{
+    char path[PATH_MAX];
+    enum mien_status status = mien_path_join(out_dir, name, path, sizeof(path));
+
+    return status == MIEN_OK ? mien_file_replace(path, mien_buf_span(bytes), 0644, err) : status;
+}
+
+enum mien_status mien_tool_release_end(const struct mien_release *release,
+                                       const struct mien_release_set *set, const char *out_dir,
+                                       struct mien_err *err)
+{
+    struct mien_buf text = {0};
+    enum mien_status status = MIEN_OK;
+
+    if (release->chain.len > 0)
+        status = write_file(out_dir, "ledger.chain", &release->chain, err);
+    if (status == MIEN_OK)
+        status = mien_release_write(release, set, &text);
+    if (status == MIEN_OK)
+        status = write_file(out_dir, "release.json", &text, err);
     mien_buf_fini(&text);
     return status;
+}
+
+enum mien_status mien_tool_release_picture(const void *release, const struct mien_image *image,
+                                           struct mien_buf *png)
+{
+    const struct mien_release *of = release;
+
+    return mien_picture_encode(image, (const char *)of->card.data, of->set_seed, png);
 }

@@ -1,12 +1,13 @@
-/* release.json for the commands: through the daemon while it runs, else from the directory.
+/* A set on its way out: the card before the first picture, release.json after the last.
  *
- * Threads: one
+ * Threads: one at a time
  */
 #ifndef MIEN_TOOLS_RELEASE_H
 #define MIEN_TOOLS_RELEASE_H
 
 #include "common/base/compiler.h"
 #include "common/base/err.h"
+#include "common/data/image.h"
 #include "server/store/release.h"
 
 #include <stdbool.h>
@@ -25,16 +26,25 @@ MIEN_CHECK enum mien_status mien_release_latest(const char *dir, char *out, size
 MIEN_CHECK enum mien_status mien_release_model(const char *from, char *out, size_t n,
                                                bool *directory, struct mien_err *err);
 
-/* Writes OUT/release.json for a set from a model of a state directory.
+/* Asks for the card and key of a set.
  *
- *   out_dir  of the set
- *   errors   MIEN_ENOTFOUND  the ledger names no such model; MIEN_ENOSPC, MIEN_EIO, MIEN_ENOMEM
+ *   dir     a state directory, whose ledger then signs; NULL for a model file alone
+ *   out     given: end it with mien_release_fini
+ *   errors  MIEN_ENOTFOUND  the ledger names no such model; MIEN_ENOMEM, MIEN_ECRYPTO, ...
  */
-MIEN_CHECK enum mien_status mien_release_write(const char *dir, const struct mien_release_set *set,
-                                               const char *out_dir, struct mien_err *err);
+MIEN_CHECK enum mien_status mien_tool_release_begin(const char *dir,
+                                                    const struct mien_release_request *request,
+                                                    struct mien_release *out, struct mien_err *err);
 
-/* Writes OUT/release.json for a set from a model file that stands alone. */
-MIEN_CHECK enum mien_status mien_release_write_alone(const struct mien_release_set *set,
-                                                     const char *out_dir, struct mien_err *err);
+/* Writes OUT/ledger.chain (with a ledger) and OUT/release.json.
+ * errors  MIEN_ENOSPC, MIEN_EIO, MIEN_ENOMEM, MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_tool_release_end(const struct mien_release *release,
+                                                  const struct mien_release_set *set,
+                                                  const char *out_dir, struct mien_err *err);
+
+/* Adds a picture as PNG with card and signature; `release` is a struct mien_release (grid.h). */
+MIEN_CHECK enum mien_status mien_tool_release_picture(const void *release,
+                                                      const struct mien_image *image,
+                                                      struct mien_buf *png);
 
 #endif

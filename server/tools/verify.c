@@ -3,6 +3,7 @@
 #include "server/store/verify.h"
 
 #include "common/base/file.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "server/store/anchor.h"
 #include "server/store/statedir.h"
@@ -63,24 +64,57 @@ static bool holds(const char *dir, const char *name)
     return mien_path_join(dir, name, path, sizeof(path)) == MIEN_OK && mien_path_exists(path);
 }
 
-static enum mien_status verify_any(const char *what, struct mien_verify *out, bool *state,
-                                   struct mien_err *err)
+enum kind { STATE, RELEASE, PICTURE };
+
+/* "DIR/release.json" is the set in DIR. */
+static enum mien_status verify_json(const char *what, struct mien_verify *out, struct mien_err *err)
 {
     char dir[PATH_MAX];
     const char *slash = strrchr(what, '/');
-    const char *name = slash == NULL ? what : slash + 1;
 
-    *state = holds(what, "mien.conf");
-    if (*state)
-        return verify_directory(what, out, err);
-    if (holds(what, "release.json"))
-        return mien_verify_release(what, out, err);
-    if (strcmp(name, "release.json") != 0 || !mien_path_exists(what))
-        return mien_err_set(err, MIEN_ENOTFOUND,
-                            "%s is neither a state directory nor a generated set", what);
     (void)snprintf(dir, sizeof(dir), "%.*s", slash == NULL ? 1 : (int)(slash - what),
                    slash == NULL ? "." : what);
     return mien_verify_release(dir, out, err);
+}
+
+static enum mien_status verify_any(const char *what, struct mien_verify *out, enum kind *kind,
+                                   struct mien_err *err)
+{
+    const char *slash = strrchr(what, '/');
+    const char *name = slash == NULL ? what : slash + 1;
+    const size_t n = strlen(name);
+
+    *kind = STATE;
+    if (holds(what, "mien.conf"))
+        return verify_directory(what, out, err);
+    *kind = RELEASE;
+    if (holds(what, "release.json"))
+        return mien_verify_release(what, out, err);
+    if (strcmp(name, "release.json") == 0 && mien_path_exists(what))
+        return verify_json(what, out, err);
+    *kind = PICTURE;
+    if (n > 4 && strcmp(name + n - 4, ".png") == 0 && mien_path_exists(what))
+        return mien_verify_picture(what, out, err);
+    return mien_err_set(err, MIEN_ENOTFOUND,
+                        "%s is neither a state directory nor a generated set nor a PNG", what);
+}
+
+/* Whoever makes a ledger of his own signs it with a key of his own. */
+static enum mien_status check_key(const char *wanted, struct mien_verify *verify,
+                                  struct mien_err *err)
+{
+    char hex[65];
+    uint8_t key[32];
+
+    if (wanted == NULL)
+        return MIEN_OK;
+    if (strlen(wanted) != 64 || mien_unhex(wanted, sizeof(key), key) != MIEN_OK)
+        return mien_err_set(err, MIEN_EPARSE, "--key: expected 64 hexadecimal digits");
+    if (memcmp(key, verify->card.signing_key, sizeof(key)) == 0)
+        return MIEN_OK;
+    mien_hex(verify->card.signing_key, sizeof(key), hex);
+    return mien_verify_problem(verify, "it is signed by the ledger key %s, not by the one expected",
+                               hex);
 }
 
 /* ---- what was found ---- */
@@ -91,24 +125,27 @@ static bool add_real(cJSON *to, const char *name, double v)
            NULL;
 }
 
-static bool fill_json(cJSON *json, const struct mien_verify *verify, bool state)
+static uint64_t n_releases(const struct mien_card *card)
 {
-    cJSON *problems = NULL;
-    char head[65];
-    bool filled = cJSON_AddBoolToObject(json, "ok", verify->n_problems == 0) != NULL &&
-                  add_real(json, "epsilon", verify->cost.epsilon) &&
-                  add_real(json, "epsilon_witness", verify->cost.epsilon_witness) &&
-                  add_real(json, "delta", verify->delta) &&
-                  add_real(json, "releases", (double)(verify->n_sampled + verify->n_unsampled));
+    uint64_t n = 0;
 
-    mien_hex(verify->mark.head, 32, head);
-    if (filled && state)
-        filled = add_real(json, "entries", (double)verify->n_entries) &&
-                 add_real(json, "models", (double)verify->n_models) &&
-                 add_real(json, "epoch", (double)verify->mark.epoch) &&
-                 add_real(json, "seq", (double)verify->mark.seq) &&
-                 cJSON_AddStringToObject(json, "head", head) != NULL;
-    problems = filled ? cJSON_AddArrayToObject(json, "problems") : NULL;
+    for (size_t i = 0; i < card->n_events; i++)
+        n += card->events[i].releases;
+    return n;
+}
+
+static bool add_hex(cJSON *to, const char *name, const uint8_t *data, size_t n)
+{
+    char hex[65];
+
+    mien_hex(data, n, hex);
+    return cJSON_AddStringToObject(to, name, hex) != NULL;
+}
+
+static bool add_problems(cJSON *json, const struct mien_verify *verify)
+{
+    cJSON *problems = cJSON_AddArrayToObject(json, "problems");
+
     for (size_t i = 0; problems != NULL && i < verify->n_problems; i++) {
         cJSON *text = cJSON_CreateString(verify->problems[i]);
         if (text == NULL || !cJSON_AddItemToArray(problems, text)) {
@@ -119,11 +156,33 @@ static bool fill_json(cJSON *json, const struct mien_verify *verify, bool state)
     return problems != NULL;
 }
 
-static enum mien_status print_json(const struct mien_verify *verify, bool state)
+static bool fill_json(cJSON *json, const struct mien_verify *verify, enum kind kind)
+{
+    const struct mien_card *card = &verify->card;
+    bool filled = cJSON_AddBoolToObject(json, "ok", verify->n_problems == 0) != NULL &&
+                  add_real(json, "epsilon", verify->cost.epsilon) &&
+                  add_real(json, "epsilon_witness", verify->cost.epsilon_witness) &&
+                  add_real(json, "delta", verify->delta) &&
+                  add_real(json, "releases", (double)n_releases(card)) &&
+                  add_real(json, "epoch", (double)card->mark.epoch) &&
+                  add_real(json, "seq", (double)card->mark.seq) &&
+                  add_hex(json, "head", card->mark.head, 32) &&
+                  add_hex(json, "signing_key", card->signing_key, 32);
+
+    if (filled && kind != PICTURE)
+        filled = add_real(json, "entries", (double)verify->n_entries);
+    if (filled && kind == STATE)
+        filled = add_real(json, "models", (double)verify->n_models);
+    if (filled && kind != STATE)
+        filled = add_hex(json, "release_id", card->release_id, sizeof(card->release_id)) &&
+                 add_hex(json, "model_hash", card->model_hash, 32);
+    return filled && add_problems(json, verify);
+}
+
+static enum mien_status print_json(const struct mien_verify *verify, enum kind kind)
 {
     cJSON *json = cJSON_CreateObject();
-    enum mien_status status =
-        json != NULL && fill_json(json, verify, state) ? MIEN_OK : MIEN_ENOMEM;
+    enum mien_status status = json != NULL && fill_json(json, verify, kind) ? MIEN_OK : MIEN_ENOMEM;
 
     if (status == MIEN_OK)
         status = mien_ask_print(json);
@@ -131,37 +190,83 @@ static enum mien_status print_json(const struct mien_verify *verify, bool state)
     return status;
 }
 
+/* ---- in plain words ---- */
+
+static void print_event(const struct mien_card_event *event)
+{
+    const struct mien_mechanism *m = &event->mechanism;
+    const double sigma = sqrt((double)m->sigma2_num / (double)m->sigma2_den);
+
+    printf("  run %" PRIu32 ": %" PRIu64 " releases, each a sum in which one person's part has L2 "
+           "norm at most %" PRIu64 ",\n    and rounded Gaussian noise of sigma %.6g (z = %.4g); ",
+           event->run, event->releases, m->bound, sigma, sigma / (double)m->bound);
+    if (m->sampling == MIEN_SAMPLING_NONE)
+        printf("counted as if everybody took part\n");
+    else if (m->sampling == MIEN_SAMPLING_FIXED)
+        printf("a secret subset of fixed size, a share of %.4g of all\n", m->rate);
+    else
+        printf("each person drawn with probability %.4g\n", m->rate);
+}
+
+static void print_figure(const char *who, double epsilon)
+{
+    printf("  %s: ", who);
+    if (isfinite(epsilon))
+        printf("epsilon %.4g\n", epsilon);
+    else
+        printf("NOTHING IS PROMISED (no noise, so no bound)\n");
+}
+
+static void print_assumptions(const struct mien_card *card)
+{
+    bool sampled = false;
+
+    for (size_t i = 0; i < card->n_events; i++)
+        sampled = sampled || card->events[i].mechanism.sampling != MIEN_SAMPLING_NONE;
+    printf("Assumed:\n");
+    if (sampled)
+        printf("  the coordinator drew every person by a secret and fair coin, and nobody but it "
+               "knows the draws\n  (a witness needs no such assumption);\n");
+    printf("  the coordinator added the noise that it has charged for, from a good generator;\n"
+           "  a person enrolled as one unit: two tokens of one person are two units, protected by "
+           "twice these figures.\n"
+           "Not covered:\n"
+           "  the coordinator itself, which sees sums of groups before the noise;\n"
+           "  people in the pictures who are not the one who contributed them;\n"
+           "  what is known without this person's pictures, or from elsewhere.\n");
+}
+
 static void print_promise(const struct mien_verify *verify)
 {
-    const struct mien_mechanism *m = &verify->plan.mechanism;
+    const struct mien_card *card = &verify->card;
+    char hex[65];
 
-    if (verify->n_sampled + verify->n_unsampled == 0) {
+    if (card->n_events == 0) {
         printf("No release was charged: nothing about any contributor is out.\n");
         return;
     }
-    if (m->sigma2_num == 0) {
-        printf("The noise is 0: NOTHING IS PROMISED to any contributor.\n");
-        return;
-    }
-    printf("Promised to each person an enrolment token was issued for, at delta %g:\n"
-           "  epsilon %.4g against whoever reads the models and this ledger%s;\n"
-           "  epsilon %.4g against whoever also saw who took part.\n"
-           "Compared is the same run in which that person's device sends zeros (zero-out).\n"
-           "Each release: rounded Gaussian noise, sigma %.0f on a sum with bound %" PRIu64
-           " per person.\n"
-           "The coordinator learns sums of groups before the noise, and is not covered by these.\n",
-           verify->delta, verify->cost.epsilon,
-           verify->n_sampled > 0 && m->sampling == MIEN_SAMPLING_POISSON
-               ? ", given that its coins were secret and fair"
-               : "",
-           verify->cost.epsilon_witness, sqrt((double)m->sigma2_num), m->bound);
+    printf("Promised to each person an enrolment token was issued for (the unit), at delta %g:\n",
+           verify->delta);
+    print_figure("against a reader, who has all models and pictures and this ledger",
+                 verify->cost.epsilon);
+    print_figure("against a witness, who also knows who took part in which round",
+                 verify->cost.epsilon_witness);
+    printf("Compared is the same run in which that person's devices send zeros (zero-out).\n"
+           "Charged so far, for all models of this population:\n");
+    for (size_t i = 0; i < card->n_events; i++)
+        print_event(&card->events[i]);
+    print_assumptions(card);
+    mien_hex(card->mark.head, 32, hex);
+    printf("Up to ledger head %s (entry %" PRIu64 ").\n", hex, card->mark.seq);
+    mien_hex(card->signing_key, 32, hex);
+    printf("Signed by ledger key %s: compare it with the operator's (--key).\n", hex);
 }
 
-static void print_text(const struct mien_verify *verify, bool state)
+static void print_text(const struct mien_verify *verify, enum kind kind)
 {
-    if (state)
+    if (kind == STATE)
         printf("%" PRIu64 " ledger entries, %" PRIu64 " models, %" PRIu64 " releases charged\n",
-               verify->n_entries, verify->n_models, verify->n_sampled + verify->n_unsampled);
+               verify->n_entries, verify->n_models, n_releases(&verify->card));
     for (size_t i = 0; i < verify->n_problems; i++)
         printf("PROBLEM: %s\n", verify->problems[i]);
     if (verify->n_problems > 0)
@@ -170,36 +275,45 @@ static void print_text(const struct mien_verify *verify, bool state)
         print_promise(verify);
 }
 
-static enum mien_status run(const char *what, bool json, struct mien_err *err)
+static enum mien_status run(const char *what, const char *key, bool json, struct mien_err *err)
 {
-    struct mien_verify verify = {0};
-    bool state = false;
-    enum mien_status status = verify_any(what, &verify, &state, err);
+    struct mien_verify *verify = mien_calloc(1, sizeof(*verify));
+    enum kind kind = STATE;
+    enum mien_status status = MIEN_ENOMEM;
 
+    if (verify != NULL)
+        status = verify_any(what, verify, &kind, err);
+    if (status == MIEN_OK)
+        status = check_key(key, verify, err);
     if (status == MIEN_OK && json)
-        status = print_json(&verify, state);
+        status = print_json(verify, kind);
     else if (status == MIEN_OK)
-        print_text(&verify, state);
-    if (status == MIEN_OK && verify.n_problems > 0)
-        status = mien_err_set(err, MIEN_ECORRUPT, "%s: %s", what, verify.problems[0]);
-    mien_verify_fini(&verify);
+        print_text(verify, kind);
+    if (status == MIEN_OK && verify->n_problems > 0)
+        status = mien_err_set(err, MIEN_ECORRUPT, "%s: %s", what, verify->problems[0]);
+    if (verify != NULL)
+        mien_verify_fini(verify);
+    mien_free(verify);
     return status;
 }
 
 int mien_tool_verify(int argc, char **argv)
 {
     bool json = false;
+    const char *key = NULL;
     const struct mien_option options[] = {
         {"--json", MIEN_OPTION_FLAG, &json, NULL, "one JSON object"},
+        {"--key", MIEN_OPTION_TEXT, &key, "HEX",
+         "the ledger key that it must be signed by, as the operator has published it"},
     };
     const struct mien_command command = {
         .name = "mien verify",
-        .synopsis = "DIR|RELEASE [--json]",
+        .synopsis = "DIR|RELEASE|IMAGE.png [--key HEX] [--json]",
         .about = "Checks a state directory (every entry, signature, charge and model of its "
-                 "ledger) or a generated set (its release.json and pictures), and says what is "
-                 "promised to whom. Exit status 1 when something is wrong.",
+                 "ledger), a generated set (its release.json, ledger and pictures) or one picture, "
+                 "and says what is promised to whom. Exit status 1 when something is wrong.",
         .options = options,
-        .n_options = 1,
+        .n_options = 2,
         .min_operands = 1,
         .max_operands = 1,
     };
@@ -209,6 +323,6 @@ int mien_tool_verify(int argc, char **argv)
     enum mien_status status = mien_options_parse(&command, argc, argv, operands, &done, &err);
 
     if (status == MIEN_OK && !done)
-        status = run(operands[0], json, &err);
+        status = run(operands[0], key, json, &err);
     return mien_command_end(&command, status, &err);
 }

@@ -62,6 +62,19 @@ is "pictures" "$(ls set/*.png | wc -l)" 8
 cmp -s set/metadata.jsonl again/metadata.jsonl || fail "one seed, two sets"
 is "lines of metadata.jsonl" "$(grep -c '^{"file_name": *"' set/metadata.jsonl)" 8
 expect 0 '' "$MIEN" verify set
+expect 0 '' "$MIEN" verify set/000003.png
+key=$(grep -o '"signing_key": "[0-9a-f]*"' set/release.json | cut -d '"' -f 4)
+expect 0 '' "$MIEN" verify set --key "$key"
+expect 1 'not by the one expected' "$MIEN" verify set/000003.png --key "${key//[0-4]/5}"
+"$MIEN" verify set >words || fail "no words about a set"
+for word in 'reader' 'witness' 'zero-out' 'unit' 'Assumed' 'Not covered' 'coordinator itself'; do
+    grep -q "$word" words || fail "mien verify says nothing of \"$word\": $(cat words)"
+    checks=$((checks + 1))
+done
+printf '\377' | dd of=set/000003.png bs=1 seek=$(($(stat -c %s set/000003.png) - 30)) \
+    conv=notrunc 2>/dev/null
+expect 1 '000003.png' "$MIEN" verify set/000003.png
+expect 1 '000003.png' "$MIEN" verify set
 
 # --- a ledger that was changed is found out ---
 cp -r state forged

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/control.h"
 
+#include "common/base/text.h"
 #include "common/wire/token.h"
 #include "server/store/release.h"
 #include "server/store/verify.h"
@@ -211,122 +212,32 @@ static void a_copy_verifies_like_the_ledger(void **state)
     cJSON_Delete(json);
 }
 
-/* A set of one "picture" with its release from the directory's latest model. */
-static void write_set(struct at *at, const char *dir)
+static void a_release_is_given_with_its_ledger_and_key(void **state)
 {
-    static const char picture[] = "pixels";
-    struct mien_release_set set = {.n_images = 1, .seed = 3};
+    struct at *at = *state;
     struct mien_store_model latest = mien_store_latest(at->state->store);
-    struct mien_buf metadata = {0};
-    struct mien_buf release = {0};
-    uint8_t digest[32];
-    char path[128];
-    struct mien_span pixels = {(const uint8_t *)picture, sizeof(picture) - 1};
+    char hex[65];
+    char request[256];
+    struct mien_card card;
 
-    assert_int_equal(mien_digest(pixels, digest), MIEN_OK);
-    assert_int_equal(mien_buf_printf(&metadata, "{\"file_name\":\"0.png\",\"sha256\":\""), MIEN_OK);
-    for (size_t i = 0; i < 32; i++)
-        assert_int_equal(mien_buf_printf(&metadata, "%02x", digest[i]), MIEN_OK);
-    assert_int_equal(mien_buf_printf(&metadata, "\"}\n"), MIEN_OK);
-    assert_int_equal(mien_digest(mien_buf_span(&metadata), set.metadata_digest), MIEN_OK);
-    memcpy(set.file_digest, latest.file_digest, 32);
-    assert_int_equal(mien_release_text(at->state, &set, &release, NULL), MIEN_OK);
-    (void)snprintf(path, sizeof(path), "%s/0.png", dir);
-    assert_int_equal(mien_file_replace(path, pixels, 0600, NULL), MIEN_OK);
-    (void)snprintf(path, sizeof(path), "%s/metadata.jsonl", dir);
-    assert_int_equal(mien_file_replace(path, mien_buf_span(&metadata), 0600, NULL), MIEN_OK);
-    (void)snprintf(path, sizeof(path), "%s/release.json", dir);
-    assert_int_equal(mien_file_replace(path, mien_buf_span(&release), 0600, NULL), MIEN_OK);
-    mien_buf_fini(&metadata);
-    mien_buf_fini(&release);
-}
-
-static size_t problems_of(const char *dir)
-{
-    struct mien_verify verify;
-    size_t n;
-
-    assert_int_equal(mien_verify_release(dir, &verify, NULL), MIEN_OK);
-    n = verify.n_problems;
-    mien_verify_fini(&verify);
-    return n;
-}
-
-static void read_file(const char *dir, const char *name, struct mien_buf *out)
-{
-    char path[128];
-
-    out->len = 0;
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    assert_int_equal(mien_file_read(path, 65536, out, NULL), MIEN_OK);
-}
-
-static void write_file(const char *dir, const char *name, const struct mien_buf *bytes)
-{
-    char path[128];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    assert_int_equal(mien_file_replace(path, mien_buf_span(bytes), 0600, NULL), MIEN_OK);
-}
-
-static void a_set_holds_until_it_is_changed(void **state)
-{
-    struct at *at = *state;
-    static const char *const names[] = {"0.png", "metadata.jsonl", "release.json"};
-    struct mien_buf bytes = {0};
-    char dir[64];
-
-    (void)fixture_start(at->state->store);
-    fixture_state_round(at->state);
-    fixture_path(dir);
-    write_set(at, dir);
-    assert_int_equal(problems_of(dir), 0);
-    for (size_t f = 0; f < 3; f++) {
-        read_file(dir, names[f], &bytes);
-        bytes.data[bytes.len / 2] ^= 1;
-        write_file(dir, names[f], &bytes);
-        assert_true(problems_of(dir) > 0);
-        bytes.data[bytes.len / 2] ^= 1;
-        write_file(dir, names[f], &bytes);
-    }
-    assert_int_equal(problems_of(dir), 0);
-    mien_buf_fini(&bytes);
-    fixture_remove(dir);
-}
-
-static void a_signature_covers_every_byte_of_a_release(void **state)
-{
-    struct at *at = *state;
-    struct mien_buf bytes = {0};
-    char dir[64];
-
-    fixture_path(dir);
-    write_set(at, dir);
-    read_file(dir, "release.json", &bytes);
-    assert_int_equal(mien_buf_append_u8(&bytes, 0), MIEN_OK);
-    assert_int_equal(mien_release_check((const char *)bytes.data, NULL), MIEN_OK);
-    for (size_t i = 0; i < bytes.len - 1; i++) {
-        bytes.data[i] ^= 1;
-        assert_int_not_equal(mien_release_check((const char *)bytes.data, NULL), MIEN_OK);
-        bytes.data[i] ^= 1;
-    }
-    mien_buf_fini(&bytes);
-    fixture_remove(dir);
-}
-
-static void a_model_that_the_ledger_does_not_name_is_not_signed(void **state)
-{
-    struct at *at = *state;
-    const struct mien_release_set set = {.n_images = 1};
-    struct mien_buf text = {0};
-
-    assert_int_equal(mien_release_text(at->state, &set, &text, NULL), MIEN_ENOTFOUND);
-    text.len = 0;
-    assert_int_equal(mien_release_text_alone(&set, &text), MIEN_OK);
-    assert_int_equal(mien_buf_append_u8(&text, 0), MIEN_OK);
-    assert_null(strstr((const char *)text.data, "epsilon"));
-    assert_int_equal(mien_release_check((const char *)text.data, NULL), MIEN_ENOTFOUND);
-    mien_buf_fini(&text);
+    mien_hex(latest.file_digest, 32, hex);
+    (void)snprintf(request, sizeof(request),
+                   "{\"cmd\":\"release\",\"about_sha256\":\"%s\",\"model_file_sha256\":\"%s\"}",
+                   hex, hex);
+    cJSON *json = ask(at, request, NULL);
+    assert_int_equal(mien_card_read(member(json, "card")->valuestring, &card, NULL), MIEN_OK);
+    assert_true(card.has_ledger);
+    assert_int_equal(card.version, 0);
+    assert_memory_equal(card.signing_key, mien_store_genesis(at->state->store)->signing_key, 32);
+    assert_int_equal(strlen(member(json, "set_seed")->valuestring), 64);
+    assert_true(strlen(member(json, "chain")->valuestring) > 100);
+    cJSON_Delete(json);
+    (void)snprintf(request, sizeof(request),
+                   "{\"cmd\":\"release\",\"about_sha256\":\"%s\",\"model_file_sha256\":\"00%s\"}",
+                   hex, hex + 2);
+    json = ask(at, request, NULL);
+    assert_non_null(strstr(member(json, "error")->valuestring, "no such model"));
+    cJSON_Delete(json);
 }
 
 int main(void)
@@ -338,9 +249,7 @@ int main(void)
         TEST(what_cannot_be_answered_is_said),
         TEST(a_revocation_reaches_the_daemon),
         TEST(a_copy_verifies_like_the_ledger),
-        TEST(a_set_holds_until_it_is_changed),
-        TEST(a_signature_covers_every_byte_of_a_release),
-        TEST(a_model_that_the_ledger_does_not_name_is_not_signed),
+        TEST(a_release_is_given_with_its_ledger_and_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,14 +82,15 @@ static void a_true_directory_has_no_problem_and_its_cost(void **state)
 {
     struct at *at = *state;
     struct mien_verify verify = verify_copy(at);
-    const struct mien_entry_plan *plan = &verify.plan;
-    struct mien_dp_event event = mien_mechanism_event(&plan->mechanism, 2);
+    const struct mien_card *card = &verify.card;
+    struct mien_dp_event event = mien_mechanism_event(&card->plan, 2);
     struct mien_dp_cost cost;
 
     assert_int_equal(verify.n_problems, 0);
     assert_int_equal(verify.n_models, 3);
-    assert_int_equal(verify.n_sampled, 2);
-    assert_int_equal(mien_dp_account(&event, 1, plan->delta, &cost, NULL), MIEN_OK);
+    assert_int_equal(card->n_events, 1);
+    assert_int_equal(card->events[0].releases, 2);
+    assert_int_equal(mien_dp_account(&event, 1, verify.delta, &cost, NULL), MIEN_OK);
     assert_true(verify.cost.epsilon == cost.epsilon);
     assert_true(cost.epsilon > 0.0);
     mien_verify_fini(&verify);
