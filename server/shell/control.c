@@ -21,8 +21,7 @@ struct client {
     struct mien_buf reply;
     struct mien_control_live live;
     char phase[24];
-    uint8_t revoked[16];
-    bool has_revoked;
+    struct mien_buf revoked; /* ids of 16 bytes */
     bool asked;
     struct mien_rng rng;
 };
@@ -33,6 +32,7 @@ static void on_closed(uv_handle_t *handle)
 
     mien_buf_wipe(&client->request);
     mien_buf_wipe(&client->reply);
+    mien_buf_fini(&client->revoked);
     mien_free(client);
 }
 
@@ -52,8 +52,8 @@ static void note_revoked(void *self, const uint8_t id[16]) /* worker thread */
 {
     struct client *client = self;
 
-    memcpy(client->revoked, id, 16);
-    client->has_revoked = true;
+    /* Without memory the connection lives on until its next message, which is refused. */
+    (void)!mien_buf_append(&client->revoked, id, 16);
 }
 
 static void answer_work(struct mien_task *task) /* worker thread */
@@ -87,8 +87,8 @@ static void answer_done(struct mien_task *task) /* loop thread */
 {
     struct client *client = (struct client *)task;
 
-    if (client->has_revoked)
-        cut_connections(client->daemon, client->revoked);
+    for (size_t at = 0; at < client->revoked.len; at += 16)
+        cut_connections(client->daemon, client->revoked.data + at);
     const uv_buf_t buf = uv_buf_init((char *)client->reply.data, (unsigned)client->reply.len);
     client->write.data = client;
     if (client->reply.len == 0 ||

@@ -227,6 +227,29 @@ static enum mien_status do_revoke(struct exchange *x)
     return status;
 }
 
+static enum mien_status do_forget(struct exchange *x)
+{
+    const struct mien_control *control = x->control;
+    const char *unit = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x->request, "unit"));
+    struct mien_store_forgotten forgotten;
+    enum mien_status status;
+
+    if (unit == NULL)
+        return mien_err_set(&x->err, MIEN_EPARSE, "\"unit\" is a name");
+    status = mien_store_forget(control->state->store, unit, control->revoked, control->self,
+                               &forgotten, &x->err);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "devices", (double)forgotten.n_devices);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "tokens", (double)forgotten.n_tokens);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "rounds", (double)forgotten.n_rounds);
+    if (status == MIEN_OK &&
+        cJSON_AddBoolToObject(x->reply, "in_open_round", forgotten.in_open_round) == NULL)
+        status = MIEN_ENOMEM;
+    return status == MIEN_OK ? put_cost(x) : status;
+}
+
 /* ---- tokens ---- */
 
 #define MAX_TOKENS 1000                   /* a reply stays one short text */
@@ -355,8 +378,9 @@ static enum mien_status answer(struct exchange *x)
         const char *cmd;
         enum mien_status (*act)(struct exchange *x);
     } commands[] = {
-        {"status", do_status}, {"devices", do_devices}, {"token", do_token},
-        {"revoke", do_revoke}, {"copy", do_copy},       {"release", do_release},
+        {"status", do_status},   {"devices", do_devices}, {"token", do_token},
+        {"revoke", do_revoke},   {"forget", do_forget},   {"copy", do_copy},
+        {"release", do_release},
     };
     const char *cmd = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x->request, "cmd"));
 

@@ -49,6 +49,7 @@ enum mien_status mien_db_open(const char *path, bool create, sqlite3 **out, stru
                                    "PRAGMA synchronous=FULL;"
                                    "PRAGMA trusted_schema=OFF;"
                                    "PRAGMA foreign_keys=ON;"
+                                   "PRAGMA secure_delete=ON;" /* what is forgotten is gone */
                                    "BEGIN EXCLUSIVE; COMMIT;";
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
     sqlite3 *db = NULL;

@@ -16,8 +16,8 @@ static enum mien_status token_hash(const uint8_t secret[MIEN_TOKEN_SECRET_BYTES]
     return mien_digest((struct mien_span){secret, MIEN_TOKEN_SECRET_BYTES}, out);
 }
 
-static enum mien_status unit_digest(const struct mien_store *store, const char *name,
-                                    uint8_t out[32])
+enum mien_status mien_store_unit_digest(const struct mien_store *store, const char *name,
+                                        uint8_t out[32])
 {
     struct mien_buf text = {0};
     enum mien_status status = mien_buf_append(&text, UNIT_LABEL, sizeof(UNIT_LABEL) - 1);
@@ -110,7 +110,7 @@ enum mien_status mien_store_token_find(struct mien_store *store,
     }
     sqlite3_finalize(stmt);
     if (status == MIEN_OK)
-        status = unit_digest(store, token.unit_name, token.unit);
+        status = mien_store_unit_digest(store, token.unit_name, token.unit);
     if (status == MIEN_OK)
         *out = token;
     return status;

@@ -88,6 +88,28 @@ MIEN_CHECK enum mien_status mien_store_device_renew(struct mien_store *store,
 MIEN_CHECK enum mien_status mien_store_device_revoke(struct mien_store *store, const uint8_t id[16],
                                                      int64_t now_s, struct mien_err *err);
 
+/* What was erased of a unit. */
+struct mien_store_forgotten {
+    uint64_t n_devices;
+    uint64_t n_tokens;
+    uint64_t n_rounds;  /* whose private lists named it */
+    bool in_open_round; /* those of the round under way still do */
+};
+
+/* Erases a unit: devices, tokens, and its rows in the private lists of all rounds but one under
+ * way. Those lists can no longer be checked against the ledger, which mien verify says. Models stay
+ * as they are. A name that enrols again is the same unit.
+ *
+ *   unit    its name
+ *   gone    called with each of its devices before they are erased (whose connections must be cut);
+ *           may be NULL
+ *   errors  MIEN_ENOTFOUND  nothing is known of such a unit
+ */
+MIEN_CHECK enum mien_status mien_store_forget(struct mien_store *store, const char *unit,
+                                              void (*gone)(void *self, const uint8_t id[16]),
+                                              void *self, struct mien_store_forgotten *out,
+                                              struct mien_err *err);
+
 /* Calls `visit` for every device in the order of enrolment; stops when it returns an error, which
  * is returned. `visit` must not call the store. */
 MIEN_CHECK enum mien_status mien_store_devices(

@@ -105,6 +105,10 @@ MIEN_CHECK enum mien_status mien_store_private_digest(sqlite3 *db, struct mien_s
                                                       const uint8_t salt[32], uint8_t out[32],
                                                       struct mien_err *err);
 
+/* SHA-256("mien unit v1" | unit_salt | name). */
+MIEN_CHECK enum mien_status mien_store_unit_digest(const struct mien_store *store, const char *name,
+                                                   uint8_t out[32]);
+
 /* Reads the next row of "SELECT seq, bytes, head, signature FROM entry ORDER BY seq". */
 struct mien_store_row {
     uint64_t seq;

@@ -192,9 +192,17 @@ static enum mien_status check_private(struct walk *walk, const struct mien_entry
 
     if (status == MIEN_OK)
         status = mien_db_next(stmt, &row, err);
-    if (status == MIEN_OK && (!row || !mien_db_column_fixed(stmt, 0, salt, sizeof(salt))))
+    const bool forgotten = status == MIEN_OK && row &&
+                           sqlite3_column_type(stmt, 0) == SQLITE_BLOB &&
+                           sqlite3_column_bytes(stmt, 0) == 0;
+    if (status == MIEN_OK && !forgotten &&
+        (!row || !mien_db_column_fixed(stmt, 0, salt, sizeof(salt))))
         status = mien_err_set(err, MIEN_ECORRUPT, "its private list is missing");
     sqlite3_finalize(stmt);
+    if (forgotten) {
+        walk->out->n_forgotten++;
+        return status;
+    }
     if (status == MIEN_OK)
         status = mien_store_private_digest(walk->db, round, salt, digest, err);
     if (status == MIEN_OK && memcmp(digest, reserve->private_digest, sizeof(digest)) != 0)

@@ -20,6 +20,7 @@
 struct mien_verify {
     uint64_t n_entries;
     uint64_t n_models;
+    uint64_t n_forgotten;     /* charges whose private list was erased on somebody's demand */
     struct mien_card card;    /* what is charged under which constants; of a state the latest's */
     struct mien_dp_cost cost; /* recomputed from the events alone */
     double delta;             /* that it holds at */

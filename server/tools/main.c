@@ -17,6 +17,7 @@ static const struct tool tools[] = {
     {"token", mien_tool_token, "issue enrolment tokens"},
     {"devices", mien_tool_devices, "list enrolled devices"},
     {"revoke", mien_tool_revoke, "shut a device out"},
+    {"forget", mien_tool_forget, "erase what is known of a person"},
     {"status", mien_tool_status, "what the coordinator does, what privacy is spent"},
     {"faces", mien_tool_faces, "draw folders of procedural faces"},
     {"train", mien_tool_train, "train in one place: start models, baselines"},

@@ -172,7 +172,8 @@ static bool fill_json(cJSON *json, const struct mien_verify *verify, enum kind k
     if (filled && kind != PICTURE)
         filled = add_real(json, "entries", (double)verify->n_entries);
     if (filled && kind == STATE)
-        filled = add_real(json, "models", (double)verify->n_models);
+        filled = add_real(json, "models", (double)verify->n_models) &&
+                 add_real(json, "forgotten", (double)verify->n_forgotten);
     if (filled && kind != STATE)
         filled = add_hex(json, "release_id", card->release_id, sizeof(card->release_id)) &&
                  add_hex(json, "model_hash", card->model_hash, 32);
@@ -267,6 +268,11 @@ static void print_text(const struct mien_verify *verify, enum kind kind)
     if (kind == STATE)
         printf("%" PRIu64 " ledger entries, %" PRIu64 " models, %" PRIu64 " releases charged\n",
                verify->n_entries, verify->n_models, n_releases(&verify->card));
+    if (verify->n_forgotten > 0)
+        printf("the private lists of %" PRIu64
+               " charges cannot be checked: mien forget erased rows "
+               "of them\n",
+               verify->n_forgotten);
     for (size_t i = 0; i < verify->n_problems; i++)
         printf("PROBLEM: %s\n", verify->problems[i]);
     if (verify->n_problems > 0)
