@@ -5,6 +5,7 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/plan/clipping.h"
 #include "common/secagg/rotate.h"
 #include "common/wire/identity.h"
 #include "common/wire/plan_codec.h"
@@ -196,6 +197,10 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
     status = mien_secagg_params_of_plan(&round->plan, &round->params, &err);
     if (status != MIEN_OK)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL, "the plan: %s", err.text);
+    if (!mien_plan_clip_adapts(&round->plan) && round->assign.clip != round->plan.clip)
+        return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL,
+                                "the clip is not the plan's, which does not adapt");
+    mien_secagg_params_set_clip(&round->params, round->assign.clip);
     round->dim = round->params.dim;
     status = memory_need(round);
     if (status != MIEN_OK)

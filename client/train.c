@@ -249,6 +249,39 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
     return status;
 }
 
+/* Each of the k tensors of the update to at most clip / sqrt(k): the whole is then at most the
+ * clip, so the bound and its cost are those of one clip. McMahan et al. 2018, "Learning
+ * Differentially Private Recurrent Language Models", per-layer clipping. */
+static bool clip_tensors(struct mien_client_train *train, double clip)
+{
+    const struct mien_layout *layout = mien_trainer_layout(train->trainer);
+    const uint64_t first = mien_plan_first_shared(&train->plan);
+    uint32_t skip = 0;
+    bool any = false;
+
+    while (layout->tensor[skip].offset < first)
+        skip++;
+    uint32_t end = skip;
+    while (end < layout->n_tensors && layout->tensor[end].offset - first < train->n_shared)
+        end++;
+    const double most = clip / sqrt((double)(end - skip));
+    for (uint32_t i = skip; i < end; i++) {
+        const size_t from = (size_t)(layout->tensor[i].offset - first);
+        const size_t to =
+            i + 1 < end ? (size_t)(layout->tensor[i + 1].offset - first) : train->n_shared;
+        double square = 0.0;
+
+        for (size_t j = from; j < to; j++)
+            square += (double)train->values[j] * (double)train->values[j];
+        if (!(sqrt(square) > most))
+            continue;
+        any = true;
+        for (size_t j = from; j < to; j++)
+            train->values[j] = (float)((double)train->values[j] * (most / sqrt(square)));
+    }
+    return any;
+}
+
 enum mien_status mien_client_train_take(struct mien_client_train *train,
                                         const struct mien_secagg_params *params,
                                         const uint8_t *rotation, struct mien_rng *rng,
@@ -271,6 +304,8 @@ enum mien_status mien_client_train_take(struct mien_client_train *train,
         train->note = MIEN_CLIENT_NOTE_NOT_FINITE;
     memset(vector, 0, params->dim * sizeof(*vector));
     if (train->note == MIEN_CLIENT_NOTE_NONE) {
+        contribution.clipped =
+            train->plan.clip_by == MIEN_CLIP_BY_TENSOR && clip_tensors(train, params->clip);
         contribution.metrics[MIEN_METRIC_TRAINED] = 1.0F;
         contribution.metrics[MIEN_METRIC_D_LOSS] = isfinite(d_loss) ? d_loss / 4 : 1.0F;
         status = mien_quantise(params, rotation, &contribution, rng, vector, &detail);

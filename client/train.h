@@ -85,7 +85,7 @@ MIEN_CHECK enum mien_status mien_client_train_step(struct mien_client_train *tra
 /* The vector: update clipped to the plan's norm, metrics, quantised under the joint bound; all
  * zero with a note when there is nothing to give. The update is then forgotten.
  *
- *   params    of the plan (common/wire/vector.h)
+ *   params    of the plan (common/wire/vector.h), with the clip of the round
  *   rotation  [32] key of the round's rotation (secagg/rotate.h)
  *   rng       for the rounding
  *   vector    [params->dim] out; secret

@@ -2,6 +2,7 @@
 #include "common/plan/plan.h"
 
 #include "common/base/text.h"
+#include "common/plan/clipping.h"
 #include "common/plan/networks.h"
 #include "common/plan/sampling.h"
 
@@ -169,7 +170,8 @@ static enum mien_status check_privacy(const struct mien_plan *plan, struct mien_
         return mien_err_set(err, MIEN_ELIMIT, "privacy.delta: expected above 0, at most 0.1");
     if (!in(plan->epsilon_cap, 0.0, 1e300))
         return mien_err_set(err, MIEN_ELIMIT, "privacy.epsilon_cap: expected 0 or more");
-    return mien_plan_check_sampling(plan, err);
+    enum mien_status status = mien_plan_check_sampling(plan, err);
+    return status == MIEN_OK ? mien_plan_check_clipping(plan, err) : status;
 }
 
 enum mien_status mien_plan_validate(const struct mien_plan *plan, struct mien_err *err)

@@ -84,6 +84,17 @@ enum mien_plan_sampling {
     MIEN_PLAN_POISSON_CAPPED = 4,
 };
 
+/* What the clip bounds: the update as a whole, or each of its k tensors at S / sqrt(k), which adds
+ * up to S as well. */
+enum mien_clip_by { MIEN_CLIP_BY_UPDATE = 1, MIEN_CLIP_BY_TENSOR = 2 };
+
+/* What the coordinator does with the averaged update. */
+enum mien_server_optimiser {
+    MIEN_SERVER_AVERAGE = 1,
+    MIEN_SERVER_MOMENTUM = 2,
+    MIEN_SERVER_ADAM = 3,
+};
+
 enum mien_layer_kind {
     MIEN_LAYER_DENSE = 1, /* channels = units out; bias unless no_bias */
     MIEN_LAYER_CONV = 2,  /* channels, kernel, stride; padding "same"; bias likewise */
@@ -161,7 +172,11 @@ struct mien_plan {
 
     /* At the coordinator: post-processing, free of privacy cost. */
     double server_rate; /* the averaged update is applied times this */
-    uint32_t g_steps;   /* of the generator per round (train_on_device = discriminator) */
+    enum mien_server_optimiser server_optimiser;
+    double server_momentum; /* of momentum and Adam: share of the first moment that is kept */
+    double server_second;   /* of Adam: share of the second moment that is kept */
+    double server_tau;      /* of Adam: added to its root */
+    uint32_t g_steps;       /* of the generator per round (train_on_device = discriminator) */
     uint32_t g_batch;
     double g_server_rate; /* Adam's */
     double ema;           /* share of the old average kept per round */
@@ -184,7 +199,11 @@ struct mien_plan {
     bool rotate;   /* the vector before it is rounded, for fewer bits a coordinate */
 
     /* Privacy. */
-    double clip;             /* S: L2 bound of the update */
+    double clip; /* S: L2 bound of the update */
+    enum mien_clip_by clip_by;
+    double clip_quantile;    /* above 0: the clip, which starts at S, follows this quantile */
+    double clip_rate;        /* eta of its steps */
+    double clip_noise;       /* on the count of norms within, in units; 0: cohort / 20 */
     double noise_multiplier; /* z; 0 trains without privacy, which every program says */
     double delta;
     double epsilon_cap; /* of the reader; 0 for none */

@@ -17,14 +17,19 @@
 /* With bits for less than this the clamp would bend what is learned: one in 3000 at most. */
 #define ROTATED_LEAST 4.0
 
+/* A bit's scale: far below what a coordinate may be before sums of squares leave 64 bits. */
+#define MAX_BIT 1048576.0 /* 2^20 */
+
 /* The modulus, and the largest coordinate that no sum of n_max can wrap with. */
 static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint32_t bits,
                                  struct mien_err *err)
 {
-    const uint64_t widest = (uint64_t)ceil(norm) + 1;
+    const double bit = p->rotate ? 0.0 : (double)p->bit_scale;
+    const uint64_t widest = (uint64_t)ceil(fmax(norm, bit)) + 1;
     const double peak = p->rotate ? fmin(norm, ROTATED_PEAK * RESOLUTION) : norm;
-    const uint64_t wanted = (uint64_t)ceil(peak) + 1;
-    const double least = p->rotate ? ROTATED_LEAST * RESOLUTION : (double)p->metric_scale;
+    const uint64_t wanted = (uint64_t)ceil(fmax(peak, bit)) + 1;
+    const double least =
+        p->rotate ? ROTATED_LEAST * RESOLUTION : fmax((double)p->metric_scale, bit);
 
     p->bits = bits;
     if (bits == 0) {
@@ -68,6 +73,51 @@ static double rounded_square(double norm, double n)
     return norm * norm + 0.25 * n + norm + 0.5 * sqrt(n);
 }
 
+/* Square of the bound, the update having this norm. Metrics are rounded too when they are rotated;
+ * else they are integers already. */
+static double whole_square(const struct mien_secagg_params *p, double norm)
+{
+    const double scale = (double)p->metric_scale;
+    const double bit = (double)p->bit_scale;
+    const double metrics = bit > 0.0 ? (MIEN_N_METRICS - 1) * scale * scale + bit * bit
+                                     : MIEN_N_METRICS * scale * scale;
+
+    return p->rotate ? rounded_square(sqrt(norm * norm + metrics), (double)p->dim)
+                     : rounded_square(norm, (double)p->n_update) + metrics;
+}
+
+/* With A the square without the bit, B^2 = A + h^2 and sigma_b = z B / (2 h): then
+ * h^2 = A r^2 / (1 - r^2), r = z / (2 sigma_b). Rounded down, and A a little too small where all is
+ * rotated: the bits' noise is never less than asked for. */
+static enum mien_status set_bit(struct mien_secagg_params *p, double norm,
+                                const struct mien_secagg_shape *shape, struct mien_err *err)
+{
+    const double ratio = shape->noise_multiplier / (2.0 * shape->clip_noise);
+    const double rest = whole_square(p, norm) - (double)p->metric_scale * (double)p->metric_scale;
+    double h = (double)p->metric_scale;
+
+    if (!(ratio >= 0.0 && ratio < 1.0))
+        return mien_err_set(err, MIEN_EINVAL,
+                            "privacy.clip_noise %g: expected above half of the noise multiplier %g",
+                            shape->clip_noise, shape->noise_multiplier);
+    if (ratio > 0.0)
+        h = floor(ratio * sqrt(rest / (1.0 - ratio * ratio)));
+    if (!(h <= MAX_BIT))
+        return mien_err_set(err, MIEN_ELIMIT,
+                            "privacy.clip_noise %g: too near to half of the noise multiplier %g",
+                            shape->clip_noise, shape->noise_multiplier);
+    p->bit_scale = h < 1.0 ? 1 : (int32_t)h;
+    return MIEN_OK;
+}
+
+void mien_secagg_params_set_clip(struct mien_secagg_params *params, double clip)
+{
+    const double n = params->rotate ? (double)params->dim : (double)params->n_update;
+
+    params->clip = clip;
+    params->scale = RESOLUTION * sqrt(n) / clip;
+}
+
 enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
                                          const struct mien_secagg_shape *shape,
                                          struct mien_err *err)
@@ -86,17 +136,15 @@ enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
     const double norm = RESOLUTION * sqrt(n);
 
     p.n_max = shape->n_max;
-    p.clip = shape->clip;
-    p.scale = norm / shape->clip;
     p.metric_scale = (int32_t)ceil(norm / METRIC_SHARE);
-    /* Metrics are rounded too when they are rotated; else they are integers already. */
-    const double metrics = (double)MIEN_N_METRICS * p.metric_scale * (double)p.metric_scale;
-    const double square = p.rotate ? rounded_square(sqrt(norm * norm + metrics), n)
-                                   : rounded_square(norm, n) + metrics;
-
-    p.bound = (uint64_t)ceil(sqrt(square));
+    mien_secagg_params_set_clip(&p, shape->clip);
+    if (shape->clip_noise != 0.0)
+        status = set_bit(&p, norm, shape, err);
+    if (status != MIEN_OK)
+        return status;
+    p.bound = (uint64_t)ceil(sqrt(whole_square(&p, norm)));
     p.bound_square = p.bound * p.bound;
-    status = fit_bits(&p, p.rotate ? sqrt(norm * norm + metrics) : norm, shape->bits, err);
+    status = fit_bits(&p, p.rotate ? (double)p.bound : norm, shape->bits, err);
     if (status == MIEN_OK)
         *out = p;
     return status;

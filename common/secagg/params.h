@@ -10,6 +10,11 @@
  * before they are rounded. A coordinate passes s x 16 with probability at most 2 exp(-s^2 / 2)
  * then, so bits that hold 7 x 16 clamp one in 10^10.
  *
+ * Where the clip follows a quantile, the metric CLIPPED becomes a bit of minus or plus bit_scale
+ * under the same joint bound: with noise of deviation z B on every coordinate, the count of norms
+ * within the clip has noise of sigma_b = z B / (2 bit_scale) units, while the whole vector costs z
+ * (Andrew et al. 2021, theorem 1).
+ *
  * Source:  Kairouz, Liu, Steinke 2021, "The Distributed Discrete Gaussian Mechanism", section 4.1
  *          (norm after conditional rounding, beta = e^-1/2)
  * Threads: any
@@ -44,6 +49,11 @@ struct mien_secagg_shape {
     uint32_t n_max;    /* members of a session at most */
     uint32_t bits;     /* 12 to 32, or 0 for as many as keep coordinates from being clamped */
     bool rotate;
+
+    /* Of a clip that follows a quantile, else 0: sigma_b, the deviation of the noise on the count
+     * of norms within the clip, in units; and z, which the whole vector costs. */
+    double clip_noise;
+    double noise_multiplier;
 };
 
 struct mien_secagg_params {
@@ -55,6 +65,7 @@ struct mien_secagg_params {
     uint32_t bits;         /* of the modulus */
     int32_t q_max;         /* bound of a coordinate */
     int32_t metric_scale;  /* what 1 of a metric becomes */
+    int32_t bit_scale;     /* CLIPPED is minus or plus this; 0: it is a metric like others */
     double scale;          /* what 1 of an update becomes */
     uint64_t bound;        /* B */
     uint64_t bound_square; /* largest sum of squares, at most B^2 */
@@ -62,11 +73,15 @@ struct mien_secagg_params {
 
 /* The bounds of a shape.
  *
- *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names what does not fit)
+ *   errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names what does not fit; sigma_b at most z / 2
+ *           leaves nothing for the update)
  */
 MIEN_CHECK enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
                                                     const struct mien_secagg_shape *shape,
                                                     struct mien_err *err);
+
+/* Another clip, positive, under the same integer bounds. */
+void mien_secagg_params_set_clip(struct mien_secagg_params *params, double clip);
 
 /* Bytes of one packed vector on the wire. */
 uint64_t mien_secagg_packed_bytes(uint32_t dim, uint32_t bits);

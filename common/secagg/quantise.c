@@ -149,7 +149,10 @@ static enum mien_status place_metrics(const struct mien_secagg_params *params,
     float *update = contribution->update;
 
     for (uint32_t m = 0; m < MIEN_N_METRICS; m++) {
-        const float v = (float)params->metric_scale * unit_clamped(contribution->metrics[m]);
+        float v = (float)params->metric_scale * unit_clamped(contribution->metrics[m]);
+
+        if (m == MIEN_METRIC_CLIPPED && params->bit_scale > 0)
+            v = (float)params->bit_scale * (contribution->metrics[m] > 0.0f ? -1.0f : 1.0f);
 
         if (params->rotate)
             update[n + m] = v;
@@ -194,7 +197,7 @@ enum mien_status mien_quantise(const struct mien_secagg_params *params, const ui
     *note = (struct mien_quantise_note){0};
     if (!isfinite(squared_norm(update, params->n_update)))
         return MIEN_EINVAL;
-    note->clipped = scale_update(params, update);
+    note->clipped = scale_update(params, update) || contribution->clipped;
     contribution->metrics[MIEN_METRIC_CLIPPED] = note->clipped ? 1.0f : 0.0f;
     enum mien_status status = place_metrics(params, rotation, contribution, vector);
     note->n_clamped = clamp(params, update, n_rounded(params));
@@ -203,6 +206,17 @@ enum mien_status mien_quantise(const struct mien_secagg_params *params, const ui
     if (status != MIEN_OK)
         mien_wipe(vector, params->dim * sizeof(*vector));
     return status;
+}
+
+/* From the sum of bits, in integer units: the share of those that trained, of whom there are at
+ * least half as many as planned whatever the noise says: dividing by fewer would only amplify it.
+ */
+static float share_clipped(const struct mien_secagg_params *params, double bits, uint32_t n_planned,
+                           const float *metrics)
+{
+    const double trained = fmax((double)metrics[MIEN_METRIC_TRAINED], 0.5) * (double)n_planned;
+
+    return (float)(0.5 - bits / (2.0 * (double)params->bit_scale * trained));
 }
 
 enum mien_status mien_dequantise(const struct mien_secagg_params *params, const uint8_t *rotation,
@@ -220,5 +234,9 @@ enum mien_status mien_dequantise(const struct mien_secagg_params *params, const 
         status = mien_rotate_back(rotation, update, params->dim);
     for (uint32_t m = 0; m < MIEN_N_METRICS; m++)
         metrics[m] = (float)((double)update[params->n_update + m] / per_unit * per_metric);
+    if (params->bit_scale > 0)
+        metrics[MIEN_METRIC_CLIPPED] =
+            share_clipped(params, (double)update[params->n_update + MIEN_METRIC_CLIPPED] / per_unit,
+                          n_planned, metrics);
     return status;
 }

@@ -23,6 +23,7 @@ struct mien_quantise_note {
 /* One device's contribution. */
 struct mien_contribution {
     float *update;                 /* [n_update] overwritten; when rotated with room for dim */
+    bool clipped;                  /* parts of it were clipped before */
     float metrics[MIEN_N_METRICS]; /* clamped to [0, 1]; CLIPPED is set here */
 };
 
@@ -50,7 +51,8 @@ MIEN_CHECK bool mien_quantise_holds(const struct mien_secagg_params *params, con
  *   sum       [dim]
  *   n_planned the fixed denominator: the planned cohort
  *   update    [dim] out: the first n_update
- *   metrics   [MIEN_N_METRICS] out
+ *   metrics   [MIEN_N_METRICS] out; CLIPPED of an adapting clip is a share of those that trained,
+ *             and noise may take it out of [0, 1]
  *   errors    MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_dequantise(const struct mien_secagg_params *params,

@@ -202,6 +202,9 @@ void mien_message_assign_statement(const uint8_t run_id[16],
     mien_store_be64(out + 130, assign->mark.epoch);
     mien_store_be64(out + 138, assign->mark.seq);
     memcpy(out + 146, assign->mark.head, 32);
+    uint64_t clip;
+    memcpy(&clip, &assign->clip, sizeof(clip));
+    mien_store_be64(out + 178, clip);
 }
 
 const char *mien_message_error_text(enum mien_message_error_code code)

@@ -108,6 +108,7 @@ struct mien_message_assign {
     uint64_t model_version;
     uint32_t report_by_ms; /* from now; READY later than this is not counted */
     struct mien_message_mark mark;
+    double clip;           /* S of this round: the plan's, unless that adapts */
     uint8_t signature[64]; /* over mien_message_assign_statement */
 };
 
@@ -379,7 +380,8 @@ MIEN_CHECK enum mien_status mien_message_decode(struct mien_frame frame, struct 
                                                 struct mien_err *err);
 
 /* Bytes of the statement that ASSIGN's signature covers. */
-#define MIEN_MESSAGE_ASSIGN_STATEMENT_BYTES (14 + 16 + 8 + 4 + 32 + 4 + 32 + 8 + 8 + 4 + 8 + 8 + 32)
+#define MIEN_MESSAGE_ASSIGN_STATEMENT_BYTES                                                        \
+    (14 + 16 + 8 + 4 + 32 + 4 + 32 + 8 + 8 + 4 + 8 + 8 + 32 + 8)
 
 /* The bytes that ASSIGN's signature covers: the label "mien assign v1", the run id, then every
  * field but the signature in the order of the struct, integers big-endian. */

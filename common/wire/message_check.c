@@ -42,6 +42,7 @@ static void check_assign(struct judge *judge, const struct mien_message_assign *
     range(judge, "model_bytes", assign->model_bytes, 4, MIEN_MESSAGE_MODEL_BYTES);
     holds(judge, assign->model_bytes % 4 == 0, "model_bytes", "is no number of float32 values");
     range(judge, "report_by_ms", assign->report_by_ms, 1, UINT32_MAX);
+    holds(judge, assign->clip >= 1e-9 && assign->clip <= 1e9, "clip", "is not from 1e-9 to 1e9");
 }
 
 static void check_what(struct judge *judge, enum mien_message_what what)

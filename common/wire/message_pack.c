@@ -94,6 +94,7 @@ static enum mien_status pack_assign(const struct mien_message_assign *assign, st
     m.model_bytes = assign->model_bytes;
     m.model_version = assign->model_version;
     m.report_by_ms = assign->report_by_ms;
+    m.clip = assign->clip;
     m.mark = &mark;
     m.signature = bin(assign->signature, sizeof(assign->signature));
     return put(MIEN_FRAME_ASSIGN, &m, out);

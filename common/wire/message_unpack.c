@@ -111,6 +111,7 @@ static void unpack_assign(struct take *take, const Mien__Assign *m, struct mien_
     out->model_version = m->model_version;
     out->report_by_ms = m->report_by_ms;
     mark(take, "mark", m->mark, &out->mark);
+    out->clip = m->clip;
     fixed(take, "signature", m->signature, out->signature, sizeof(out->signature));
 }
 

@@ -47,7 +47,13 @@
     X(population)                                                                                  \
     X(cap)                                                                                         \
     X(text_length)                                                                                 \
-    X(kl_weight)
+    X(kl_weight)                                                                                   \
+    X(clip_quantile)                                                                               \
+    X(clip_rate)                                                                                   \
+    X(clip_noise)                                                                                  \
+    X(server_momentum)                                                                             \
+    X(server_second)                                                                               \
+    X(server_tau)
 
 #define LAYER_FIELDS(X)                                                                            \
     X(channels)                                                                                    \
@@ -105,6 +111,8 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->loss = plan->loss;
     m->optimiser = plan->optimiser;
     m->sampling = plan->sampling;
+    m->clip_by = plan->clip_by;
+    m->server_optimiser = plan->server_optimiser;
     m->sum_class = plan->sum_class;
     m->share = plan->share;
     m->conditioning = plan->conditioning;
@@ -226,6 +234,8 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->loss = (enum mien_loss)in->loss;
     out->optimiser = (enum mien_optimiser)in->optimiser;
     out->sampling = (enum mien_plan_sampling)in->sampling;
+    out->clip_by = (enum mien_clip_by)in->clip_by;
+    out->server_optimiser = (enum mien_server_optimiser)in->server_optimiser;
     out->sum_class = (enum mien_plan_class)in->sum_class;
     out->share = (enum mien_plan_share)in->share;
     out->conditioning = (enum mien_conditioning)in->conditioning;

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/wire/vector.h"
 
+#include "common/plan/clipping.h"
+
 enum mien_status mien_secagg_params_of_plan(const struct mien_plan *plan,
                                             struct mien_secagg_params *out, struct mien_err *err)
 {
+    const bool adapts = mien_plan_clip_adapts(plan);
     const struct mien_secagg_shape shape = {.n_update = mien_plan_n_shared(plan),
                                             .clip = plan->clip,
                                             .n_max = plan->group_max,
                                             .bits = plan->bits,
-                                            .rotate = plan->rotate};
+                                            .rotate = plan->rotate,
+                                            .clip_noise = adapts ? mien_plan_clip_noise(plan) : 0.0,
+                                            .noise_multiplier = plan->noise_multiplier};
 
     return mien_secagg_params_init(out, &shape, err);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* RELEASE's work: masks off, noise on, the average applied, the generator trained, the file made.
- * And the model's state between releases. */
-#include "common/base/bytes.h"
+ */
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/text.h"
+#include "common/dp/clip.h"
 #include "common/nn/model_file.h"
+#include "common/plan/clipping.h"
 #include "common/secagg/rotate.h"
 #include "server/core/internal.h"
 
@@ -20,75 +21,20 @@ static uint64_t n_generator(const struct mien_coordinator *c)
     return c->layout.n_values - c->layout.n_d;
 }
 
-enum mien_status mien_round_state_new(struct mien_coordinator *c, struct mien_release_state *state)
-{
-    const uint64_t n = c->layout.n_values;
-    const bool adam = c->gtrainer != NULL;
-
-    state->values = mien_calloc(n, sizeof(float));
-    state->average = mien_calloc(n_generator(c), sizeof(float));
-    state->bytes = mien_calloc(n, 4);
-    state->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
-    state->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
-    if (state->values == NULL || state->average == NULL || state->bytes == NULL ||
-        (adam && (state->moments.first == NULL || state->moments.second == NULL)))
-        return MIEN_ENOMEM;
-    return MIEN_OK;
-}
-
-void mien_round_state_free(struct mien_coordinator *c, struct mien_release_state *state)
-{
-    (void)c;
-    mien_free(state->values);
-    mien_free(state->average);
-    mien_free(state->bytes);
-    mien_free(state->moments.first);
-    mien_free(state->moments.second);
-    *state = (struct mien_release_state){0};
-}
-
 static enum mien_status seal_state(struct mien_coordinator *c, struct mien_release_state *state)
 {
     mien_model_to_bytes(state->values, c->layout.n_values, state->bytes);
     return mien_digest((struct mien_span){state->bytes, 4 * c->layout.n_values}, state->hash);
 }
 
-/* The optimiser between rounds: steps (8, big-endian), then both moments of the generator's part
- * as float32 little-endian. Empty when devices train the generator. */
-static enum mien_status encode_server_state(const struct mien_coordinator *c,
-                                            const struct mien_release_state *state,
-                                            struct mien_buf *out)
-{
-    const uint64_t n = n_generator(c);
-
-    if (c->gtrainer == NULL)
-        return MIEN_OK;
-    enum mien_status status = mien_buf_reserve(out, 8 + 8 * n);
-    if (status == MIEN_OK)
-        status = mien_buf_append_be64(out, state->moments.t);
-    if (status != MIEN_OK)
-        return status;
-    mien_model_to_bytes(state->moments.first + c->layout.n_d, n, out->data + out->len);
-    mien_model_to_bytes(state->moments.second + c->layout.n_d, n, out->data + out->len + 4 * n);
-    out->len += 8 * n;
-    return MIEN_OK;
-}
-
 enum mien_status mien_round_state_load(struct mien_coordinator *c)
 {
-    const uint64_t n = n_generator(c);
-    const struct mien_span kept = c->config.server_state;
-
     memcpy(c->model.values, c->config.values, c->layout.n_values * sizeof(float));
-    memcpy(c->model.average, c->config.average, n * sizeof(float));
-    if (c->gtrainer != NULL && kept.len > 0) {
-        if (kept.len != 8 + 8 * n)
-            return MIEN_ECORRUPT;
-        c->model.moments.t = mien_load_be64(kept.data);
-        mien_model_from_bytes(kept.data + 8, n, c->model.moments.first + c->layout.n_d);
-        mien_model_from_bytes(kept.data + 8 + 4 * n, n, c->model.moments.second + c->layout.n_d);
-    }
-    return seal_state(c, &c->model);
+    memcpy(c->model.average, c->config.average, n_generator(c) * sizeof(float));
+    c->model.clip = c->config.plan.clip;
+    enum mien_status status = mien_round_state_decode(c, c->config.server_state, &c->model);
+    mien_secagg_params_set_clip(&c->params, c->model.clip);
+    return status == MIEN_OK ? seal_state(c, &c->model) : status;
 }
 
 /* Adds every session that can be unmasked to the noise that is in `total` already. */
@@ -132,19 +78,27 @@ static enum mien_status train_generator(struct mien_coordinator *c)
     return status;
 }
 
-/* The average update moves the model by server_rate times it; a mean embedding is what the
- * generator is fitted to. */
+/* The clip of the round that follows. */
+static void move_clip(struct mien_coordinator *c, float share_clipped)
+{
+    const struct mien_plan *plan = &c->config.plan;
+
+    if (mien_plan_clip_adapts(plan))
+        c->next.clip = mien_clip_next(c->model.clip, 1.0 - (double)share_clipped,
+                                      plan->clip_quantile, plan->clip_rate);
+}
+
+/* The average update moves the model as the optimiser says; a mean embedding is what the generator
+ * is fitted to. */
 static void use_update(struct mien_coordinator *c, const float *update)
 {
-    const float rate = (float)c->config.plan.server_rate;
     float *shared = c->next.values + mien_plan_first_shared(&c->config.plan);
 
     if (c->config.plan.family == MIEN_FAMILY_MOMENTS) {
         memcpy(mien_gtrainer_target(c->gtrainer), update, c->params.n_update * sizeof(*update));
         return;
     }
-    for (uint32_t i = 0; i < c->params.n_update; i++)
-        shared[i] += rate * update[i];
+    mien_server_step(&c->config.plan, update, &c->next.server, shared, c->params.n_update);
 }
 
 /* next = served and what was learned; the generator after it; the running average after that. */
@@ -166,14 +120,9 @@ static enum mien_status make_next(struct mien_coordinator *c, struct mien_job *j
         mien_free(update);
         return status;
     }
-    memcpy(next->values, c->model.values, n * sizeof(float));
-    memcpy(next->average, c->model.average, n_generator(c) * sizeof(float));
-    if (c->gtrainer != NULL) {
-        memcpy(next->moments.first, c->model.moments.first, n * sizeof(float));
-        memcpy(next->moments.second, c->model.moments.second, n * sizeof(float));
-        next->moments.t = c->model.moments.t;
-    }
+    mien_round_state_copy(c, next, &c->model);
     use_update(c, update);
+    move_clip(c, job->metrics[MIEN_METRIC_CLIPPED]);
     mien_free(update);
     status = train_generator(c);
     mien_ema_step(next->average, next->values + c->layout.n_d, n_generator(c), c->config.plan.ema);
@@ -220,7 +169,7 @@ static enum mien_status publish(struct mien_coordinator *c, struct mien_job *job
     enum mien_status status = encode_file(c, &file);
 
     if (status == MIEN_OK)
-        status = encode_server_state(c, &c->next, &server_state);
+        status = mien_round_state_encode(c, &c->next, &server_state);
     if (status == MIEN_OK) {
         struct mien_ledger_release release = {.file = mien_buf_span(&file),
                                               .server_state = mien_buf_span(&server_state)};

@@ -28,6 +28,7 @@ static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
     a->report_by_ms = (uint32_t)(c->deadline_ms - now_ms);
     a->mark = (struct mien_message_mark){.epoch = c->mark.epoch, .seq = c->mark.seq};
     memcpy(a->mark.head, c->mark.head, 32);
+    a->clip = c->model.clip;
     mien_message_assign_statement(c->config.run_id, a, statement);
     if (mien_ed25519_sign(c->config.signing_seed, (struct mien_span){statement, sizeof(statement)},
                           a->signature) != MIEN_OK)

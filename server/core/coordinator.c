@@ -91,8 +91,8 @@ void mien_coordinator_free(struct mien_coordinator *c)
     if (c->total != NULL)
         mien_wipe(c->total, c->params.dim * sizeof(*c->total));
     mien_free(c->total);
-    mien_round_state_free(c, &c->model);
-    mien_round_state_free(c, &c->next);
+    mien_round_state_free(&c->model);
+    mien_round_state_free(&c->next);
     mien_gtrainer_free(c->gtrainer);
     mien_noise_free(c->noise_sampler);
     mien_buf_fini(&c->plan_bytes);

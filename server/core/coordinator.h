@@ -158,6 +158,7 @@ struct mien_coordinator_status {
     bool failed;                      /* storage failed: nothing more is done */
     struct mien_budget_answer budget; /* of the last reserve */
     struct mien_ledger_counts last_round;
+    double clip;      /* S of the next round */
     float metrics[4]; /* of the last release, averaged over the planned cohort */
 };
 

@@ -7,6 +7,7 @@
 
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
+#include "common/nn/server_optim.h"
 #include "common/secagg/coordinator.h"
 #include "common/secagg/quantise.h"
 #include "server/core/coordinator.h"
@@ -98,10 +99,12 @@ struct mien_job {
 
 /* The model and what belongs to it. */
 struct mien_release_state {
-    float *values;               /* [n_values] */
-    float *average;              /* [n_values - n_d] */
-    struct mien_moments moments; /* over n_values; NULL when devices train the generator */
-    uint8_t *bytes;              /* [4 n_values] as served */
+    float *values;                     /* [n_values] */
+    float *average;                    /* [n_values - n_d] */
+    struct mien_moments moments;       /* over n_values; NULL when devices train the generator */
+    struct mien_server_moments server; /* over n_update, as the plan's optimiser keeps them */
+    double clip;                       /* S of the round that starts from it */
+    uint8_t *bytes;                    /* [4 n_values] as served */
     uint8_t hash[32];
 };
 
@@ -243,10 +246,21 @@ void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
 void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_released(struct mien_coordinator *c, uint64_t now_ms);
 
-/* apply.c: RELEASE's work, and the state between releases */
+/* state.c: the state between releases; moments and clip as bytes */
 MIEN_CHECK enum mien_status mien_round_state_new(struct mien_coordinator *c,
                                                  struct mien_release_state *state);
-void mien_round_state_free(struct mien_coordinator *c, struct mien_release_state *state);
+void mien_round_state_free(struct mien_release_state *state);
+void mien_round_state_copy(const struct mien_coordinator *c, struct mien_release_state *to,
+                           const struct mien_release_state *from);
+MIEN_CHECK enum mien_status mien_round_state_encode(const struct mien_coordinator *c,
+                                                    const struct mien_release_state *state,
+                                                    struct mien_buf *out);
+/* errors  MIEN_ECORRUPT  not such bytes, or of another plan's sizes */
+MIEN_CHECK enum mien_status mien_round_state_decode(const struct mien_coordinator *c,
+                                                    struct mien_span bytes,
+                                                    struct mien_release_state *state);
+
+/* apply.c: RELEASE's work */
 MIEN_CHECK enum mien_status mien_round_state_load(struct mien_coordinator *c);
 void mien_round_run_release(struct mien_coordinator *c, struct mien_job *job);
 

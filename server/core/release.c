@@ -181,6 +181,7 @@ void mien_round_released(struct mien_coordinator *c, uint64_t now_ms)
     struct mien_release_state served = c->model;
     c->model = c->next;
     c->next = served;
+    mien_secagg_params_set_clip(&c->params, c->model.clip);
     c->version = c->job.version;
     memcpy(c->metrics, c->job.metrics, sizeof(c->metrics));
     c->n_released++;

@@ -24,6 +24,7 @@ struct mien_coordinator_status mien_coordinator_status(const struct mien_coordin
         .failed = c->failed,
         .budget = c->budget,
         .last_round = c->last_counts,
+        .clip = c->model.clip,
     };
 
     memcpy(status.metrics, c->metrics, sizeof(c->metrics));

@@ -6,8 +6,11 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/progress.h"
+#include "common/dp/clip.h"
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
+#include "common/nn/server_optim.h"
+#include "common/plan/clipping.h"
 #include "common/secagg/quantise.h"
 #include "common/secagg/rotate.h"
 #include "common/wire/plan_codec.h"
@@ -27,6 +30,7 @@ struct plain {
     struct mien_noise *noise;
     struct mien_gtrainer *gtrainer;
     struct mien_moments moments;
+    struct mien_server_moments server;
     float *values;
     float *average;
     uint8_t *bytes; /* [4 n_values] the model as devices get it */
@@ -132,9 +136,12 @@ static enum mien_status apply(struct plain *p)
     if (plan->family == MIEN_FAMILY_MOMENTS)
         memcpy(mien_gtrainer_target(p->gtrainer), update, p->params.n_update * sizeof(*update));
     else
-        for (uint32_t j = 0; j < p->params.n_update; j++)
-            shared[j] += (float)plan->server_rate * update[j];
+        mien_server_step(plan, update, &p->server, shared, p->params.n_update);
     mien_free(update);
+    if (mien_plan_clip_adapts(plan))
+        mien_secagg_params_set_clip(
+            &p->params, mien_clip_next(p->params.clip, 1.0 - (double)metrics[MIEN_METRIC_CLIPPED],
+                                       plan->clip_quantile, plan->clip_rate));
     if (status == MIEN_OK && p->gtrainer != NULL)
         status = mien_gtrainer_run(p->gtrainer, p->values, &p->moments, p->seeded);
     mien_ema_step(p->average, p->values + p->layout.n_d, p->layout.n_values - p->layout.n_d,
@@ -224,6 +231,8 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
         return status;
     p->moments.first = mien_calloc(p->layout.n_values, sizeof(float));
     p->moments.second = mien_calloc(p->layout.n_values, sizeof(float));
+    p->server.first = mien_calloc(p->params.n_update, sizeof(float));
+    p->server.second = mien_calloc(p->params.n_update, sizeof(float));
     p->bytes = mien_calloc(p->layout.n_values, 4);
     p->drawn = mien_calloc(o->n_devices, sizeof(*p->drawn));
     p->total = mien_calloc(p->params.dim, sizeof(*p->total));
@@ -232,8 +241,8 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
     p->owned = mien_calloc(o->n_devices, sizeof(*p->owned));
     if (p->owned == NULL || (n_own > 0 && p->own == NULL))
         return MIEN_ENOMEM;
-    if (p->moments.first == NULL || p->moments.second == NULL || p->bytes == NULL ||
-        p->drawn == NULL || p->total == NULL)
+    if (p->moments.first == NULL || p->moments.second == NULL || p->server.first == NULL ||
+        p->server.second == NULL || p->bytes == NULL || p->drawn == NULL || p->total == NULL)
         return MIEN_ENOMEM;
     mien_model_to_bytes(p->values, p->layout.n_values, p->bytes);
     for (uint64_t t = 0; t < o->n_threads && status == MIEN_OK; t++) {
@@ -259,6 +268,8 @@ static void tear_down(struct plain *p, struct worker *workers)
     mien_rng_seeded_free(p->seeded);
     mien_free(p->moments.first);
     mien_free(p->moments.second);
+    mien_free(p->server.first);
+    mien_free(p->server.second);
     mien_free(p->bytes);
     mien_free(p->drawn);
     mien_free(p->total);

@@ -39,6 +39,7 @@ struct sim_round {
     uint32_t reported;
     uint32_t survived;
     bool released;
+    double clip;    /* S of the round that follows */
     double seconds; /* of this machine */
     bool checked;
     bool sum_exact;

@@ -7,6 +7,7 @@
 #include "tests/sim/sim.h"
 #include "tests/support/test.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,33 @@ static void threads_do_not_change_the_result(void **state)
     sim_result_fini(&three);
 }
 
+/* The whole way: the clip in ASSIGN, the bit in the vector, the share in the sum, the next clip.
+ * With a clip far above all norms every bit says "within" and it falls; sums stay exact under it.
+ */
+static void an_adapting_clip_reaches_the_devices(void **state)
+{
+    (void)state;
+    struct sim_options options = options_of(9);
+    double before = options.plan.clip = 100.0;
+
+    options.n_rounds = 4;
+    options.plan.clip_quantile = 0.5;
+    options.plan.clip_rate = 1.0;
+    struct sim_result result = run(&options);
+    assert_int_equal(result.n_rounds, 4);
+    for (size_t i = 0; i < result.n_rounds; i++) {
+        assert_true(result.rounds[i].released && result.rounds[i].sum_exact);
+        /* 1 - 0.5 of bits are too many: a factor e^-0.5 */
+        assert_true(fabs(result.rounds[i].clip / before - exp(-0.5)) < 1e-6);
+        before = result.rounds[i].clip;
+    }
+    sim_result_fini(&result);
+    options.plan.clip = 1e-6; /* far below: all bits say "clipped" */
+    result = run(&options);
+    assert_true(fabs(result.rounds[0].clip / 1e-6 - exp(0.5)) < 1e-6);
+    sim_result_fini(&result);
+}
+
 static void a_cap_ends_the_run(void **state)
 {
     (void)state;
@@ -182,6 +210,7 @@ int main(void)
         cmocka_unit_test(every_released_sum_is_the_survivors_sum),
         cmocka_unit_test(liars_are_refused_and_the_honest_are_summed),
         cmocka_unit_test(threads_do_not_change_the_result),
+        cmocka_unit_test(an_adapting_clip_reaches_the_devices),
         cmocka_unit_test(a_cap_ends_the_run),
     };
 

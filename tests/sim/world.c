@@ -364,11 +364,13 @@ static enum mien_status note_round(struct sim_world *w, struct sim_result *out, 
                             .reported = status.last_round.reported,
                             .survived = status.last_round.survived,
                             .released = released,
+                            .clip = status.clip,
                             .seconds = seconds,
                             .checked = released && w->options->check &&
                                        w->options->plan.family != MIEN_FAMILY_MOMENTS &&
                                        w->options->plan.noise_multiplier == 0.0};
     r->sum_exact = r->checked && sum_is_exact(w);
+    mien_secagg_params_set_clip(&w->params, status.clip);
     return released ? keep_model(w) : MIEN_OK;
 }
 

@@ -299,6 +299,7 @@ static inline struct mien_message scripted_assign(const struct scripted *s, uint
     assign->model_version = 1;
     assign->report_by_ms = 60000;
     assign->mark = scripted_mark(seq);
+    assign->clip = s->plan.clip;
     mien_message_assign_statement(s->config.identity.run_id, assign, statement);
     assert_int_equal(mien_identity_sign(s->signing_seed,
                                         (struct mien_span){statement, sizeof(statement)},

@@ -72,6 +72,46 @@ static void a_real_update_keeps_every_bound(void **state)
     mien_free(vector);
 }
 
+/* Of k tensors each within clip / sqrt(k) but for the rounding of its values, so that the whole is
+ * within the clip; and one of them at it. */
+static void each_tensor_is_clipped_to_its_share(void **state)
+{
+    (void)state;
+    struct mien_client_train *by_tensor = NULL;
+    struct mien_client_train *kept = train;
+    struct mien_layout layout;
+    enum mien_client_note note;
+    int n_slices;
+
+    s.plan.clip_by = MIEN_CLIP_BY_TENSOR;
+    mien_secagg_params_set_clip(&params, 1e-3);
+    assert_int_equal(mien_layout_init(&layout, &s.plan, NULL), MIEN_OK);
+    assert_int_equal(mien_client_train_new(&s.plan, &by_tensor), MIEN_OK);
+    train = by_tensor;
+    int32_t *vector = vector_of(&s.config.host.examples, &note, &n_slices);
+    train = kept;
+    assert_int_equal(note, MIEN_CLIENT_NOTE_NONE);
+    const double share = params.scale * params.clip / sqrt((double)layout.n_tensors);
+    double largest = 0;
+    for (uint32_t t = 0; t < layout.n_tensors; t++) {
+        const uint64_t to =
+            t + 1 < layout.n_tensors ? layout.tensor[t + 1].offset : params.n_update;
+        double square = 0;
+
+        for (uint64_t i = layout.tensor[t].offset; i < to; i++)
+            square += (double)vector[i] * vector[i];
+        /* Each value is rounded by less than 1. */
+        assert_true(sqrt(square) <= share + sqrt((double)(to - layout.tensor[t].offset)));
+        largest = fmax(largest, sqrt(square));
+    }
+    assert_true(largest > 0.9 * share);
+    assert_true(vector[params.n_update + MIEN_METRIC_CLIPPED] > 0);
+    mien_free(vector);
+    mien_client_train_free(by_tensor);
+    s.plan.clip_by = MIEN_CLIP_BY_UPDATE;
+    mien_secagg_params_set_clip(&params, s.plan.clip);
+}
+
 static void too_few_examples_give_zeros_in_the_same_number_of_steps(void **state)
 {
     (void)state;
@@ -292,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_real_update_keeps_every_bound),
+        TEST(each_tensor_is_clipped_to_its_share),
         TEST(too_few_examples_give_zeros_in_the_same_number_of_steps),
         TEST(unreadable_examples_are_left_out),
         TEST(pictures_that_are_not_finite_or_out_of_range_are_no_examples),

@@ -34,10 +34,11 @@ struct fleet {
     uint32_t n_sessions[FLEET_MAX];
     uint32_t n_come_back[FLEET_MAX];
     uint32_t n_errors;
-    bool breaks; /* the generator fails from ROUND_OPEN on */
+    struct mien_span kept; /* server state to start from */
+    bool breaks;           /* the generator fails from ROUND_OPEN on */
 };
 
-static void fleet_send(void *self, uint32_t peer, const struct mien_message *message)
+static inline void fleet_send(void *self, uint32_t peer, const struct mien_message *message)
 {
     struct fleet *f = self;
     const uint32_t device = f->device_of[peer];
@@ -48,20 +49,20 @@ static void fleet_send(void *self, uint32_t peer, const struct mien_message *mes
     f->n_errors += message->type == MIEN_FRAME_ERROR;
 }
 
-static void fleet_close(void *self, uint32_t peer)
+static inline void fleet_close(void *self, uint32_t peer)
 {
     (void)self;
     (void)peer;
 }
 
-static void fleet_job(void *self, struct mien_job *job)
+static inline void fleet_job(void *self, struct mien_job *job)
 {
     struct fleet *f = self;
 
     f->job = job;
 }
 
-static void fleet_run_jobs(struct fleet *f)
+static inline void fleet_run_jobs(struct fleet *f)
 {
     while (f->job != NULL) {
         struct mien_job *job = f->job;
@@ -72,17 +73,17 @@ static void fleet_run_jobs(struct fleet *f)
     }
 }
 
-static struct mien_ledger_round fleet_next(void *self)
+static inline struct mien_ledger_round fleet_next(void *self)
 {
     return ((struct fleet *)self)->round;
 }
 
-static struct mien_ledger_mark fleet_mark(void *self)
+static inline struct mien_ledger_mark fleet_mark(void *self)
 {
     return (struct mien_ledger_mark){.epoch = 1, .seq = ((struct fleet *)self)->seq};
 }
 
-static enum mien_status fleet_no_bytes(void *self, void *out, size_t n)
+static inline enum mien_status fleet_no_bytes(void *self, void *out, size_t n)
 {
     (void)self;
     (void)out;
@@ -90,8 +91,8 @@ static enum mien_status fleet_no_bytes(void *self, void *out, size_t n)
     return MIEN_ECRYPTO;
 }
 
-static enum mien_status fleet_open(void *self, struct mien_ledger_round round,
-                                   const uint8_t coins[32], struct mien_err *err)
+static inline enum mien_status fleet_open(void *self, struct mien_ledger_round round,
+                                          const uint8_t coins[32], struct mien_err *err)
 {
     (void)round;
     (void)coins;
@@ -104,8 +105,8 @@ static enum mien_status fleet_open(void *self, struct mien_ledger_round round,
     return MIEN_OK;
 }
 
-static enum mien_status fleet_abandon(void *self, struct mien_ledger_round round,
-                                      const char *reason, struct mien_err *err)
+static inline enum mien_status fleet_abandon(void *self, struct mien_ledger_round round,
+                                             const char *reason, struct mien_err *err)
 {
     struct fleet *f = self;
 
@@ -117,8 +118,9 @@ static enum mien_status fleet_abandon(void *self, struct mien_ledger_round round
     return MIEN_OK;
 }
 
-static enum mien_status fleet_counts(void *self, struct mien_ledger_round round,
-                                     const struct mien_ledger_counts *counts, struct mien_err *err)
+static inline enum mien_status fleet_counts(void *self, struct mien_ledger_round round,
+                                            const struct mien_ledger_counts *counts,
+                                            struct mien_err *err)
 {
     (void)self;
     (void)round;
@@ -128,7 +130,7 @@ static enum mien_status fleet_counts(void *self, struct mien_ledger_round round,
 }
 
 /* Networks of some hundred numbers, and nothing that a test of drawing would wait for. */
-static struct mien_plan fleet_plan(void)
+static inline struct mien_plan fleet_plan(void)
 {
     static const struct mien_layer d[] = {{.kind = MIEN_LAYER_FLATTEN},
                                           {.kind = MIEN_LAYER_DENSE, .channels = 1}};
@@ -153,7 +155,7 @@ static struct mien_plan fleet_plan(void)
 }
 
 /* Starts a coordinator for f->plan. */
-static void fleet_init(struct fleet *f, uint64_t seed)
+static inline void fleet_init(struct fleet *f, uint64_t seed)
 {
     struct mien_layout layout;
     struct mien_err err = {0};
@@ -181,6 +183,7 @@ static void fleet_init(struct fleet *f, uint64_t seed)
         .rng = mien_rng_seeded_handle(f->seeded),
         .values = values,
         .average = values,
+        .server_state = f->kept,
         .simulated = true,
     };
     if (mien_coordinator_new(&config, &f->core, &err) != MIEN_OK)
@@ -188,7 +191,7 @@ static void fleet_init(struct fleet *f, uint64_t seed)
     mien_free(values);
 }
 
-static void fleet_fini(struct fleet *f)
+static inline void fleet_fini(struct fleet *f)
 {
     mien_coordinator_free(f->core);
     mien_rng_seeded_free(f->seeded);
@@ -196,7 +199,7 @@ static void fleet_fini(struct fleet *f)
 }
 
 /* Connects device number f->n of a unit. */
-static uint32_t fleet_connect(struct fleet *f, uint32_t unit)
+static inline uint32_t fleet_connect(struct fleet *f, uint32_t unit)
 {
     struct mien_peer_identity identity = {0};
     struct mien_message hello = {.type = MIEN_FRAME_HELLO,
@@ -214,7 +217,7 @@ static uint32_t fleet_connect(struct fleet *f, uint32_t unit)
 }
 
 /* The same device again, after its connection was lost. */
-static void fleet_reconnect(struct fleet *f, uint32_t device, uint32_t unit)
+static inline void fleet_reconnect(struct fleet *f, uint32_t device, uint32_t unit)
 {
     const uint32_t n = f->n;
 
@@ -224,7 +227,7 @@ static void fleet_reconnect(struct fleet *f, uint32_t device, uint32_t unit)
     f->n = n;
 }
 
-static void fleet_check_in(struct fleet *f, uint32_t device)
+static inline void fleet_check_in(struct fleet *f, uint32_t device)
 {
     const struct mien_message m = {.type = MIEN_FRAME_CHECK_IN};
 
@@ -232,7 +235,7 @@ static void fleet_check_in(struct fleet *f, uint32_t device)
     fleet_run_jobs(f);
 }
 
-static void fleet_ready(struct fleet *f, uint32_t device)
+static inline void fleet_ready(struct fleet *f, uint32_t device)
 {
     const struct mien_message m = {.type = MIEN_FRAME_READY,
                                    .ready = {.round = f->core->round.round}};
@@ -241,7 +244,7 @@ static void fleet_ready(struct fleet *f, uint32_t device)
     fleet_run_jobs(f);
 }
 
-static void fleet_pass(struct fleet *f, uint64_t ms)
+static inline void fleet_pass(struct fleet *f, uint64_t ms)
 {
     f->now_ms += ms;
     mien_coordinator_tick(f->core, f->now_ms);
@@ -249,13 +252,13 @@ static void fleet_pass(struct fleet *f, uint64_t ms)
 }
 
 /* n devices of a unit each, all checked in. */
-static void fleet_gather(struct fleet *f, uint32_t n)
+static inline void fleet_gather(struct fleet *f, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         fleet_check_in(f, fleet_connect(f, f->n));
 }
 
-static uint32_t fleet_n_assigned(const struct fleet *f)
+static inline uint32_t fleet_n_assigned(const struct fleet *f)
 {
     uint32_t n = 0;
 

@@ -10,6 +10,7 @@
 
 #define N 1000
 #define CLIP 0.5
+#define ROOM 1024 /* dim when rotated */
 
 static struct mien_rng_seeded *seeded;
 static struct mien_rng rng;
@@ -270,7 +271,7 @@ static void sums_come_back_as_averages(void **state)
 static void rotated_vectors_add_up(void **state)
 {
     (void)state;
-    enum { ROOM = 1024, M = 20 };
+    enum { M = 20 };
     static const uint8_t key[32] = {1, 2, 3};
     const struct mien_secagg_shape shape = {
         .n_update = N, .clip = CLIP, .n_max = 40, .rotate = true};
@@ -310,6 +311,100 @@ static void rotated_vectors_add_up(void **state)
     assert_true(fabsf(metrics[MIEN_METRIC_D_LOSS] - 0.25f) < 0.1f);
 }
 
+/* With sigma = z B on every coordinate: the update at sigma / sqrt(A), the bits at 2 sigma_b. */
+static void the_bit_and_the_update_cost_z_together(void **state)
+{
+    (void)state;
+    static const struct {
+        double z;
+        double sigma_b;
+    } cases[] = {{1.0, 7.5}, {2.0, 1.1}, {0.3, 0.2}, {5.0, 200.0}, {1.0, 0.5001}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mien_secagg_params p;
+
+        const struct mien_secagg_shape shape = {.n_update = N,
+                                                .clip = CLIP,
+                                                .n_max = 50,
+                                                .clip_noise = cases[i].sigma_b,
+                                                .noise_multiplier = cases[i].z};
+
+        assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
+        const double h = (double)p.bit_scale;
+        const double rest = sqrt((double)p.bound_square - h * h);
+        const double sigma = cases[i].z * (double)p.bound;
+        const double sigma_b = sigma / (2 * h);
+        const double update = sigma / rest;
+
+        assert_true(sigma_b >= cases[i].sigma_b * (1 - 1e-9));
+        assert_true(sigma_b <= cases[i].sigma_b * (1 + 2 / h));
+        const double both = 1 / sqrt(1 / (update * update) + 1 / (4 * sigma_b * sigma_b));
+        assert_true(fabs(both / cases[i].z - 1) < 1e-9);
+        assert_true(p.q_max >= p.bit_scale);
+        assert_true((uint64_t)p.q_max * 50 < UINT64_C(1) << (p.bits - 1));
+    }
+}
+
+static void bits_that_leave_nothing_for_the_update_are_refused(void **state)
+{
+    (void)state;
+    struct mien_secagg_params p = params;
+    static const double sigma_b[] = {0.5, 0.1, NAN, -1.0};
+
+    for (size_t i = 0; i < 4; i++) {
+        const struct mien_secagg_shape shape = {.n_update = N,
+                                                .clip = CLIP,
+                                                .n_max = 50,
+                                                .clip_noise = sigma_b[i],
+                                                .noise_multiplier = 1.0};
+
+        assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_EINVAL);
+    }
+    assert_memory_equal(&p, &params, sizeof(p));
+}
+
+/* Thirty within and ten above of forty, then nobody: the share, and a share that noise cannot blow
+ * up. Rotated, each value is rounded by less than 1. */
+static void bits_come_back_as_a_share(void **state)
+{
+    (void)state;
+    static const uint8_t key[32] = {7};
+
+    for (int rotate = 0; rotate < 2; rotate++) {
+        const struct mien_secagg_shape shape = {.n_update = N,
+                                                .clip = CLIP,
+                                                .n_max = 50,
+                                                .rotate = rotate == 1,
+                                                .clip_noise = 2.0,
+                                                .noise_multiplier = 1.0};
+        struct mien_secagg_params p;
+        int64_t sum[ROOM] = {0};
+        int32_t vector[ROOM];
+        float update[ROOM];
+        float metrics[MIEN_N_METRICS];
+
+        assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
+        for (int i = 0; i < 40; i++) {
+            struct mien_contribution c = {.update = update, .metrics = {1.0f}};
+            struct mien_quantise_note note;
+            const int32_t bit = i < 30 ? p.bit_scale : -p.bit_scale;
+
+            draw_update(i < 30 ? 0.5 * CLIP : 3 * CLIP, update);
+            assert_int_equal(mien_quantise(&p, key, &c, &rng, vector, &note), MIEN_OK);
+            assert_true(mien_quantise_holds(&p, vector));
+            assert_true(rotate == 1 || vector[N + MIEN_METRIC_CLIPPED] == bit);
+            for (uint32_t j = 0; j < p.dim; j++)
+                sum[j] += vector[j];
+        }
+        /* Ten of fifty planned did not come. */
+        assert_int_equal(mien_dequantise(&p, key, sum, 50, update, metrics), MIEN_OK);
+        assert_true(fabsf(metrics[MIEN_METRIC_CLIPPED] - 0.25f) < 0.02f);
+        memset(sum, 0, sizeof(sum));
+        assert_int_equal(mien_dequantise(&p, key, sum, 50, update, metrics), MIEN_OK);
+        assert_true(metrics[MIEN_METRIC_CLIPPED] == 0.5f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +419,9 @@ int main(void)
         cmocka_unit_test(bounds_are_exact),
         cmocka_unit_test(sums_come_back_as_averages),
         cmocka_unit_test(rotated_vectors_add_up),
+        cmocka_unit_test(the_bit_and_the_update_cost_z_together),
+        cmocka_unit_test(bits_that_leave_nothing_for_the_update_are_refused),
+        cmocka_unit_test(bits_come_back_as_a_share),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

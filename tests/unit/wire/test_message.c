@@ -183,6 +183,7 @@ static void fields_out_of_range_are_not_encoded(void **state)
     REFUSES(MIEN_FRAME_COME_BACK, m.come_back.after_ms = MIEN_MESSAGE_AFTER_MS_MAX + 1);
     REFUSES(MIEN_FRAME_ASSIGN, m.assign.model_bytes = 5);
     REFUSES(MIEN_FRAME_ASSIGN, m.assign.plan_bytes = 0);
+    REFUSES(MIEN_FRAME_ASSIGN, m.assign.clip = 0);
     REFUSES(MIEN_FRAME_GET, m.get.what = 3);
     REFUSES(MIEN_FRAME_CHUNK, m.chunk.total = 7);
     REFUSES(MIEN_FRAME_CHUNK, m.chunk.offset = UINT64_MAX);
