@@ -125,6 +125,19 @@ enum mien_status mien_step_bytes(const struct mien_plan *plan, const struct mien
     return status;
 }
 
+enum mien_status mien_step_cost(const struct mien_plan *plan, const struct mien_layout *layout,
+                                enum mien_step_kind kind, uint32_t batch, struct mien_cost *out)
+{
+    struct mien_step step = {.plan = plan, .layout = layout, .batch = batch};
+    mien_ref outputs[MIEN_MODEL_MAX_TENSORS + 1];
+    enum mien_status status = build(&step, kind, outputs);
+
+    if (status == MIEN_OK)
+        status = mien_cost_of(step.graph, outputs, step.n_outputs, out);
+    mien_graph_free(step.graph);
+    return status;
+}
+
 static enum mien_status make_inputs(struct mien_step *step)
 {
     for (int i = 0; i < N_SLOTS; i++) {

@@ -10,6 +10,7 @@
 #include "common/base/rng_seeded.h"
 #include "common/nn/families.h"
 #include "common/nn/optim.h"
+#include "common/tensor/cost.h"
 #include "common/tensor/exec.h"
 
 struct mien_step;
@@ -27,6 +28,12 @@ MIEN_CHECK enum mien_status mien_step_bytes(const struct mien_plan *plan,
                                             const struct mien_layout *layout,
                                             enum mien_step_kind kind, uint32_t batch,
                                             uint64_t *bytes);
+
+/* Arithmetic and arenas of a step's graph.  errors  as mien_step_new */
+MIEN_CHECK enum mien_status mien_step_cost(const struct mien_plan *plan,
+                                           const struct mien_layout *layout,
+                                           enum mien_step_kind kind, uint32_t batch,
+                                           struct mien_cost *out);
 
 /* A step on `batch` examples.
  *

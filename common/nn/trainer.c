@@ -48,6 +48,14 @@ static uint64_t n_embedding(const struct mien_plan *plan)
     return plan->family == MIEN_FAMILY_MOMENTS ? mien_plan_n_shared(plan) : 0;
 }
 
+/* The model as it came and as trained, Adam's moments, and the embedding's sum. */
+static uint64_t values_bytes(const struct mien_plan *plan, const struct mien_layout *layout)
+{
+    const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 4 : 2;
+
+    return (n_vectors * layout->n_values + n_embedding(plan)) * sizeof(float);
+}
+
 enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes)
 {
     struct mien_layout layout;
@@ -61,9 +69,33 @@ enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *byte
         status = mien_step_bytes(plan, &layout, MIEN_STEP_GENERATOR, plan->batch, &g_bytes);
     if (status != MIEN_OK)
         return status;
-    const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 4 : 2;
-    *bytes = sizeof(struct mien_trainer) + d_bytes + g_bytes +
-             (n_vectors * layout.n_values + n_embedding(plan)) * sizeof(float);
+    *bytes = sizeof(struct mien_trainer) + d_bytes + g_bytes + values_bytes(plan, &layout);
+    return MIEN_OK;
+}
+
+enum mien_status mien_trainer_cost(const struct mien_plan *plan, struct mien_trainer_cost *out)
+{
+    struct mien_layout layout;
+    struct mien_cost d = {0};
+    struct mien_cost g = {0};
+    uint64_t bytes = 0;
+    enum mien_status status = mien_trainer_bytes(plan, &bytes);
+
+    if (status == MIEN_OK)
+        status = mien_layout_init(&layout, plan, NULL);
+    if (status == MIEN_OK)
+        status = mien_step_cost(plan, &layout, main_kind(plan), plan->batch, &d);
+    if (status == MIEN_OK && trains_generator(plan))
+        status = mien_step_cost(plan, &layout, MIEN_STEP_GENERATOR, plan->batch, &g);
+    if (status != MIEN_OK)
+        return status;
+    *out = (struct mien_trainer_cost){
+        .flops = d.flops + g.flops,
+        .arena_bytes = d.arena_bytes + g.arena_bytes,
+        .scratch_bytes = d.scratch_bytes + g.scratch_bytes,
+        .values_bytes = values_bytes(plan, &layout),
+        .total_bytes = bytes,
+    };
     return MIEN_OK;
 }
 

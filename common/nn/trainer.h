@@ -29,6 +29,19 @@ struct mien_examples {
 /* Bytes that _new allocates for the plan.  errors  as _new */
 MIEN_CHECK enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes);
 
+/* What training takes, said without allocating it. */
+struct mien_trainer_cost {
+    uint64_t flops;         /* of one local step: forward and backward, penalties included */
+    uint64_t arena_bytes;   /* activations and gradients */
+    uint64_t scratch_bytes; /* beside them, of products and convolutions */
+    uint64_t values_bytes;  /* the model as it came and as trained, the optimiser's moments */
+    uint64_t total_bytes;   /* as mien_trainer_bytes */
+};
+
+/* errors  as _new */
+MIEN_CHECK enum mien_status mien_trainer_cost(const struct mien_plan *plan,
+                                              struct mien_trainer_cost *out);
+
 /* Memory for training under a plan (copied).
  *
  *   out     given: end it with mien_trainer_free

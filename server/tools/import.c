@@ -78,7 +78,7 @@ static enum mien_status run(const struct import_options *o, struct mien_err *err
 
     if (o->map == NULL || o->out == NULL)
         return mien_err_set(err, MIEN_EINVAL, "%s is missing", o->map == NULL ? "--map" : "--out");
-    status = mien_tool_plan(o->preset, &o->set, &plan, err);
+    status = mien_tool_plan_of(o->preset, &o->set, &plan, err);
     if (status == MIEN_OK)
         status = read_map(o->map, &map, err);
     if (status == MIEN_OK)

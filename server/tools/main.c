@@ -24,6 +24,7 @@ static const struct tool tools[] = {
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},
     {"export", mien_tool_export, "a model's generator as ONNX"},
     {"import", mien_tool_import, "another program's tensors as a model"},
+    {"plan", mien_tool_plan, "what a plan asks of devices, and what it costs"},
     {"account", mien_tool_account, "what a run costs, or which noise it needs"},
     {"sheet", mien_tool_sheet, "pictures of several folders, a row each, as one"},
     {"verify", mien_tool_verify, "check ledger, models, releases and their cost"},

@@ -26,8 +26,8 @@ enum mien_status mien_tool_plan_set(struct mien_plan *plan, const struct mien_op
     return status == MIEN_OK ? mien_plan_validate(plan, err) : status;
 }
 
-enum mien_status mien_tool_plan(const char *preset, const struct mien_option_list *set,
-                                struct mien_plan *out, struct mien_err *err)
+enum mien_status mien_tool_plan_of(const char *preset, const struct mien_option_list *set,
+                                   struct mien_plan *out, struct mien_err *err)
 {
     enum mien_status status = mien_plan_preset(preset, out, err);
 

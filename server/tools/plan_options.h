@@ -15,7 +15,8 @@ MIEN_CHECK enum mien_status mien_tool_plan_set(struct mien_plan *plan,
                                                struct mien_err *err);
 
 /* A preset with keys set.  errors  also MIEN_ENOTFOUND  no such preset */
-MIEN_CHECK enum mien_status mien_tool_plan(const char *preset, const struct mien_option_list *set,
-                                           struct mien_plan *out, struct mien_err *err);
+MIEN_CHECK enum mien_status mien_tool_plan_of(const char *preset,
+                                              const struct mien_option_list *set,
+                                              struct mien_plan *out, struct mien_err *err);
 
 #endif

@@ -199,7 +199,7 @@ static enum mien_status run(const struct train_options *o, struct mien_err *err)
     enum mien_status status = check(o, err);
 
     if (status == MIEN_OK)
-        status = mien_tool_plan(o->preset, &o->set, &plan, err);
+        status = mien_tool_plan_of(o->preset, &o->set, &plan, err);
     if (status == MIEN_OK)
         status = start_model(o, &plan, &model, err);
     if (status == MIEN_OK)

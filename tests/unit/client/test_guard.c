@@ -50,6 +50,19 @@ static void memory_is_compared_exactly(void **state)
     assert_int_equal(mien_client_guard(&limits, &plan, 1001, NULL), MIEN_EPOLICY);
 }
 
+/* Rounded up and down: the sentence never reads "needs 48, gives 48". */
+static void a_refusal_for_memory_names_both_figures(void **state)
+{
+    (void)state;
+    struct mien_client_limits limits = mien_client_limits_default();
+    struct mien_plan plan = demo_plan();
+    struct mien_err err = {0};
+
+    assert_int_equal(mien_client_guard(&limits, &plan, limits.max_memory_bytes + 1, &err),
+                     MIEN_EPOLICY);
+    assert_string_equal(err.text, "the plan needs 49 MiB, this device gives 48");
+}
+
 static void each_limit_refuses_and_is_named(void **state)
 {
     (void)state;
@@ -101,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_demo_plan_passes_the_default_limits),
         cmocka_unit_test(memory_is_compared_exactly),
+        cmocka_unit_test(a_refusal_for_memory_names_both_figures),
         cmocka_unit_test(each_limit_refuses_and_is_named),
         cmocka_unit_test(a_limit_on_epsilon_wants_noise_and_a_cap),
         cmocka_unit_test(families_are_whole_words_of_a_list),
