@@ -14,7 +14,7 @@ extern const char *const mien_card_units[];
 extern const char *const mien_card_makers[];
 
 /* The name of a number, "?" for none; the number of a name, 0 for none. */
-const char *mien_card_name(const char *const *names, int number);
-int mien_card_number(const char *const *names, const char *name);
+const char *mien_card_name(const char *const *names, unsigned number);
+unsigned mien_card_number(const char *const *names, const char *name);
 
 #endif

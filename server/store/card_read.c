@@ -18,18 +18,18 @@ const char *const mien_card_relations[] = {"zero-out", NULL};
 const char *const mien_card_units[] = {"enrolment token", NULL};
 const char *const mien_card_makers[] = {"coordinator", NULL};
 
-const char *mien_card_name(const char *const *names, int number)
+const char *mien_card_name(const char *const *names, unsigned number)
 {
-    int n = 0;
+    unsigned n = 0;
 
     while (names[n] != NULL)
         n++;
     return number >= 1 && number <= n ? names[number - 1] : "?";
 }
 
-int mien_card_number(const char *const *names, const char *name)
+unsigned mien_card_number(const char *const *names, const char *name)
 {
-    for (int i = 0; name != NULL && names[i] != NULL; i++) {
+    for (unsigned i = 0; name != NULL && names[i] != NULL; i++) {
         if (strcmp(names[i], name) == 0)
             return i + 1;
     }
