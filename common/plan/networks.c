@@ -251,6 +251,12 @@ uint64_t mien_plan_n_shared(const struct mien_plan *plan)
     return mien_plan_n_parameters(plan) - mien_plan_n_private(plan);
 }
 
+bool mien_plan_draws(const struct mien_plan *plan)
+{
+    return plan->family == MIEN_FAMILY_GAN || plan->family == MIEN_FAMILY_VAE ||
+           plan->family == MIEN_FAMILY_MOMENTS;
+}
+
 bool mien_plan_trains_at_coordinator(const struct mien_plan *plan)
 {
     return plan->family == MIEN_FAMILY_MOMENTS ||

@@ -287,6 +287,10 @@ uint64_t mien_plan_first_shared(const struct mien_plan *plan);
  * valid. */
 uint64_t mien_plan_n_private(const struct mien_plan *plan);
 
+/* Whether pictures can be drawn from random latents: a gan, a vae, moments. An autoencoder's codes
+ * have no distribution to draw from. */
+bool mien_plan_draws(const struct mien_plan *plan);
+
 /* Whether the coordinator trains the second network after each round. */
 bool mien_plan_trains_at_coordinator(const struct mien_plan *plan);
 

@@ -24,9 +24,13 @@ enum mien_status mien_draw_new(const struct mien_tool_model *model, uint64_t see
                                struct mien_draw **out, struct mien_err *err)
 {
     static const struct mien_option_list none = {0};
-    struct mien_draw *draw = mien_calloc(1, sizeof(*draw));
+    struct mien_draw *draw;
     enum mien_status status;
 
+    if (!mien_plan_draws(&model->plan))
+        return mien_err_set(err, MIEN_EINVAL, "a model of family %s draws no pictures",
+                            mien_family_name(model->plan.family));
+    draw = mien_calloc(1, sizeof(*draw));
     if (draw == NULL)
         return MIEN_ENOMEM;
     draw->plan = &model->plan;

@@ -16,7 +16,7 @@ struct mien_faces_source;
  *           without glasses and hats
  *   seed    of procedural faces
  *   out     given: end it with mien_faces_source_free
- *   errors  those of data/folder.h; MIEN_ENOMEM
+ *   errors  those of data/folder.h; MIEN_ENOTFOUND  no text (charlm); MIEN_ENOMEM
  */
 MIEN_CHECK enum mien_status mien_faces_source_open(const char *faces, const struct mien_plan *plan,
                                                    uint64_t seed, struct mien_faces_source **out,
@@ -24,7 +24,12 @@ MIEN_CHECK enum mien_status mien_faces_source_open(const char *faces, const stru
 
 void mien_faces_source_free(struct mien_faces_source *source);
 
-/* The faces as examples; lent by the source. */
+/* The faces to train on as examples, or the texts about them (charlm); lent by the source. A gan
+ * and moments get all; others get all but those held out. */
 struct mien_examples mien_faces_source_examples(struct mien_faces_source *source);
+
+/* The first eighth, to judge with: in a folder of devices those of the first devices, so that no
+ * person is on both sides. All when there are fewer than 16. */
+struct mien_examples mien_faces_source_held_out(struct mien_faces_source *source);
 
 #endif

@@ -81,7 +81,7 @@ static enum mien_status write_model(const struct arguments *a, const struct sim_
         status = mien_path_join(a->out, "grid.png", grid, sizeof(grid));
     if (status == MIEN_OK)
         status = mien_tool_model_write(&model, path, err);
-    if (status == MIEN_OK)
+    if (status == MIEN_OK && mien_plan_draws(&model.plan))
         status = mien_tool_grid(&model, 1, grid, err);
     return status;
 }

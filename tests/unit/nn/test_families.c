@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Each family learns what it should on examples that are easy: tiny networks, few steps. */
 #include "common/base/mem.h"
+#include "common/nn/forward.h"
 #include "common/nn/generator.h"
 #include "common/nn/gtrainer.h"
 #include "common/nn/trainer.h"
@@ -121,6 +122,83 @@ static void every_family_learns_easy_examples(void **state)
     }
 }
 
+/* The results of the four examples under trained values. */
+static struct mien_forward *forward_of(const struct mien_plan *plan, const float *values,
+                                       const float **results)
+{
+    struct mien_plan lent = *plan;
+    struct mien_forward *forward = NULL;
+    const uint32_t n = mien_plan_example_size(plan);
+
+    assert_int_equal(mien_forward_new(plan, 4, &forward), MIEN_OK);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(halves(&lent, i, mien_forward_examples(forward) + i * n, NULL), MIEN_OK);
+    assert_null(mien_forward_codes(forward));
+    assert_int_equal(mien_forward_run(forward, values, results), MIEN_OK);
+    return forward;
+}
+
+static void a_trained_autoencoder_gives_its_pictures_back(void **state)
+{
+    (void)state;
+    for (int family = MIEN_FAMILY_VAE; family <= MIEN_FAMILY_AUTOENCODER; family++) {
+        const struct mien_plan plan = eager((enum mien_family)family, 150);
+        const uint32_t n = mien_plan_example_size(&plan);
+        struct run run = train(&plan);
+        const float *again = NULL;
+        struct mien_forward *forward = forward_of(&plan, run.values, &again);
+        double squares = 0.0;
+
+        assert_int_equal(mien_forward_n_results(forward), n);
+        for (uint32_t k = 0; k < 4 * n; k++) {
+            const double off = (double)(again[k] - mien_forward_examples(forward)[k]);
+
+            squares += off * off;
+        }
+        assert_true(squares / (4 * n) < 0.1);
+        mien_forward_free(forward);
+        run_fini(&run);
+    }
+}
+
+static void a_trained_classifier_tells_the_label(void **state)
+{
+    (void)state;
+    const struct mien_plan plan = eager(MIEN_FAMILY_CLASSIFIER, 150);
+    struct run run = train(&plan);
+    const float *scores = NULL;
+    struct mien_forward *forward = forward_of(&plan, run.values, &scores);
+
+    assert_int_equal(mien_forward_n_results(forward), 2);
+    for (size_t i = 0; i < 4; i++)
+        assert_true((scores[2 * i] > scores[2 * i + 1]) == (i % 2 == 0));
+    mien_forward_free(forward);
+    run_fini(&run);
+}
+
+static void a_forward_pass_survives_each_failed_allocation(void **state)
+{
+    (void)state;
+    const struct mien_plan gan = tiny_plan(MIEN_FAMILY_GAN);
+    struct mien_plan plan = tiny_plan(MIEN_FAMILY_VAE);
+    struct mien_forward *forward = NULL;
+    const long live = mien_mem_live();
+
+    assert_int_equal(mien_forward_new(&gan, 2, &forward), MIEN_EINVAL);
+    assert_int_equal(mien_forward_new(&plan, 0, &forward), MIEN_EINVAL);
+    assert_int_equal(mien_plan_set(&plan, "plan.attributes", "hat:0|1", NULL), MIEN_OK);
+    for (long k = 0; forward == NULL; k++) {
+        mien_mem_fail_at(k);
+        enum mien_status status = mien_forward_new(&plan, 2, &forward);
+        mien_mem_fail_at(-1);
+        assert_true((status == MIEN_OK) == (forward != NULL));
+        assert_true(forward != NULL || mien_mem_live() == live);
+    }
+    assert_non_null(mien_forward_codes(forward));
+    mien_forward_free(forward);
+    assert_int_equal(mien_mem_live(), live);
+}
+
 static void the_update_is_the_change_of_what_is_shared(void **state)
 {
     (void)state;
@@ -228,6 +306,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_learns_easy_examples),
+        cmocka_unit_test(a_trained_autoencoder_gives_its_pictures_back),
+        cmocka_unit_test(a_trained_classifier_tells_the_label),
+        cmocka_unit_test(a_forward_pass_survives_each_failed_allocation),
         cmocka_unit_test(the_update_is_the_change_of_what_is_shared),
         cmocka_unit_test(a_mean_embedding_is_at_most_one_long_and_moves_nothing),
         cmocka_unit_test(the_coordinator_fits_the_generator_to_the_mean),

@@ -53,6 +53,18 @@ static void every_preset_has_the_parameters_of_the_table(void **state)
     assert_int_equal(n_presets, sizeof(table) / sizeof(table[0]));
 }
 
+static void what_has_latents_to_draw_draws(void **state)
+{
+    (void)state;
+    for (int family = MIEN_FAMILY_GAN; family <= MIEN_FAMILY_MOMENTS; family++) {
+        const struct mien_plan plan = tiny_plan((enum mien_family)family);
+        const bool draws =
+            family == MIEN_FAMILY_GAN || family == MIEN_FAMILY_VAE || family == MIEN_FAMILY_MOMENTS;
+
+        assert_true(mien_plan_draws(&plan) == draws);
+    }
+}
+
 static void the_batch_norm_of_the_papers_networks_counts_the_same(void **state)
 {
     (void)state;
@@ -309,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_preset_has_the_parameters_of_the_table),
+        cmocka_unit_test(what_has_latents_to_draw_draws),
         cmocka_unit_test(the_batch_norm_of_the_papers_networks_counts_the_same),
         cmocka_unit_test(a_decoder_alone_is_shared_from_where_the_encoder_ends),
         cmocka_unit_test(a_mean_embedding_has_each_feature_and_its_square),
