@@ -40,12 +40,17 @@ fact() { sed -n "s/^$1=//p" facts; }
 compare() {
     "$MIEN" generate "$1.safetensors" --count 20 --out "$1.set" --raw "$1.raw" 2>err ||
         fail "generate: $(cat err)"
+    compare_raw "$1"
+}
+
+# compare_raw NAME: NAME.onnx against what NAME.raw holds
+compare_raw() {
     node "$ONNX_RUNTIME/run.mjs" "$1.onnx" "$1.raw" "$here/../../proto/onnx.proto" >facts 2>err ||
         fail "$1: the runtime refuses: $(tail -n 5 err)"
     awk -v d="$(fact difference)" 'BEGIN { exit !(d <= 1e-4) }' ||
-        fail "$1: pictures differ by $(fact difference)"
-    awk -v s="$(fact spread)" 'BEGIN { exit !(s >= 0.01) }' || fail "$1: pictures of one colour"
-    echo "$1: pictures differ by $(fact difference) at most"
+        fail "$1: results differ by $(fact difference)"
+    awk -v s="$(fact spread)" 'BEGIN { exit !(s >= 0.01) }' || fail "$1: results are all the same"
+    echo "$1: results differ by $(fact difference) at most"
     checks=$((checks + 1))
 }
 
@@ -71,4 +76,22 @@ expect 0 '' "$MIEN" export state --onnx state.onnx
 cp state/models/*.safetensors state.safetensors
 compare state
 is inputs "$(fact inputs)" 'latent[N,64]'
+
+# --- encoders and classifiers: from pictures ---
+for family in "autoencoder32" "vae32 plan.attributes=glasses:0|1" "classifier32"; do
+    read -r preset key <<<"$family"
+    "$MIEN" train --preset "$preset" ${key:+--set "$key"} --faces procedural --batch 4 --steps 3 \
+        --out "$preset.safetensors" 2>err || fail "train $preset: $(cat err)"
+    encoder=--encoder
+    [ "$preset" != classifier32 ] || encoder=
+    "$MIEN" export "$preset.safetensors" --onnx "$preset.onnx" $encoder 2>err || fail "export: $(cat err)"
+    "$ONNX_REFERENCE" "$preset.safetensors" "$preset.raw" || fail "no reference of $preset"
+    compare_raw "$preset"
+done
+is "classifier's outputs" "$(fact outputs)" 'scores[N,2]'
+is "its network" "$(fact mien_network)" classifier
+expect 2 'a classifier has no encoder' "$MIEN" export classifier32.safetensors --onnx none.onnx --encoder
+expect 2 'a gan has no encoder' "$MIEN" export asked.safetensors --onnx none.onnx --encoder
+"$MIEN" export vae32.safetensors --onnx vae32.onnx 2>err || fail "export: $(cat err)"
+compare vae32
 done_testing

@@ -34,8 +34,8 @@ static struct name name_of(const struct walk *walk, const char *role)
 {
     struct name name;
 
-    (void)snprintf(name.text, sizeof(name.text), "%s.%u.%s", walk->network->prefix, walk->layer,
-                   role);
+    (void)snprintf(name.text, sizeof(name.text), "%s.%u.%s", walk->network->prefix,
+                   walk->network->first_layer + walk->layer, role);
     return name;
 }
 

@@ -14,7 +14,7 @@
 /* Adds the operators of a layer list.
  *
  *   prefix  of the names of values and constants: "g.3" is what layer 3 gives
- *   layers  [n] valid
+ *   layers  [n] valid; names count from first_layer
  *   from    what the first layer gets
  *   tensor  the first of the layers' tensors in plan order
  *   values  [n_values] of the model that tensors' offsets count in
@@ -24,6 +24,7 @@ struct mien_onnx_network {
     const char *prefix;
     const struct mien_layer *layers;
     uint32_t n_layers;
+    uint32_t first_layer;
     struct mien_extent from;
     const struct mien_tensor *tensor;
     const float *values;

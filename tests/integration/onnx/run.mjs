@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs an exported model in onnxruntime-web (WebAssembly) on the latents that mien generate wrote,
-// and compares pictures. Prints one line of facts for the script around it.
+// or on the pictures of onnx_reference, and compares. Prints lines of facts for the script around.
 //   node run.mjs MODEL.onnx RAW.safetensors onnx.proto
 import fs from 'node:fs';
 import * as ort from 'onnxruntime-web';
@@ -41,6 +41,25 @@ function difference(ours, theirs) {
   return greatest;
 }
 
+// Pictures [n, h, w, c] as [n, c, h, w].
+function channelsFirst({shape: [n, h, w, c], values}) {
+  const out = new Float32Array(values.length);
+  for (let i = 0, at = 0; i < n; i++)
+    for (let y = 0; y < h; y++)
+      for (let x = 0; x < w; x++)
+        for (let k = 0; k < c; k++, at++) out[((i * c + k) * h + y) * w + x] = values[at];
+  return new ort.Tensor('float32', out, [n, c, h, w]);
+}
+
+// The greatest difference between flat results.
+function flatDifference(ours, theirs) {
+  if (theirs.dims.join() !== ours.shape.join()) throw new Error(`the result is ${theirs.dims}`);
+  return ours.values.reduce((most, v, i) => {
+    const d = Math.abs(v - theirs.data[i]);
+    return d <= most ? most : d; // a NaN stays
+  }, 0);
+}
+
 function describe(value) {
   const dims = value.type.tensorType.shape.dim.map(d => d.dimParam || d.dimValue);
   return `${value.name}[${dims.join(',')}]`;
@@ -50,13 +69,17 @@ const raw = readSafetensors(rawPath);
 const model = fs.readFileSync(modelPath);
 const message = protobuf.loadSync(schemaPath).lookupType('mien.onnx.Model').decode(model);
 const session = await ort.InferenceSession.create(model);
-const feeds = {latent: new ort.Tensor('float32', raw.latents.values, raw.latents.shape)};
+const feeds = raw.expected
+  ? {pictures: channelsFirst(raw.pictures)}
+  : {latent: new ort.Tensor('float32', raw.latents.values, raw.latents.shape)};
 if (raw.codes) feeds.code = new ort.Tensor('float32', raw.codes.values, raw.codes.shape);
 const outputs = await session.run(feeds);
 
-const spread = raw.pictures.values.reduce((a, v) => [Math.min(a[0], v), Math.max(a[1], v)], [9, -9]);
+const result = Object.values(outputs)[0];
+const spread = (raw.expected ?? raw.pictures).values.reduce((a, v) => [Math.min(a[0], v), Math.max(a[1], v)], [9, -9]);
 console.log(`inputs=${message.graph.input.map(describe).join(' ')}`);
 console.log(`outputs=${message.graph.output.map(describe).join(' ')}`);
 for (const {key, value} of message.metadataProps) console.log(`${key}=${value}`);
 console.log(`spread=${(spread[1] - spread[0]).toFixed(3)}`);
-console.log(`difference=${difference(raw.pictures, outputs.pictures).toExponential(2)}`);
+const off = raw.expected ? flatDifference(raw.expected, result) : difference(raw.pictures, result);
+console.log(`difference=${off.toExponential(2)}`);
