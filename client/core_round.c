@@ -135,7 +135,9 @@ static enum mien_status judge_assign(struct mien_client_core *core,
         status = mien_core_see(core, &assign->mark, good);
     if (status != MIEN_OK || !*good)
         return status;
-    *good = mien_client_record_may_send(&core->config.record, assign->round, assign->attempt);
+    /* What a drill gets of a device are zeros, as often as it likes. */
+    *good = assign->purpose == MIEN_MESSAGE_PURPOSE_DRILL ||
+            mien_client_record_may_send(&core->config.record, assign->round, assign->attempt);
     if (!*good)
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY,
                                 "this device has given its vector for round %" PRIu64
@@ -181,6 +183,27 @@ static enum mien_status refuse_plan(struct mien_client_core *core, const char *w
     return status;
 }
 
+static enum mien_status say_ready(struct mien_client_core *core, uint64_t now_ms)
+{
+    const struct mien_core_round *round = core->round;
+    struct mien_message message = {.type = MIEN_FRAME_READY,
+                                   .ready = {.round = round->assign.round}};
+    uint64_t left_ms = round->report_by_ms > now_ms ? round->report_by_ms - now_ms : 0;
+
+    mien_core_log(core, MIEN_INFO, "device.ready round=%" PRIu64, round->assign.round);
+    mien_core_wait(core, MIEN_CORE_READY, now_ms, left_ms + AFTER_REPORT_MS);
+    return mien_core_send(core, &message);
+}
+
+/* Zeros, without a look at model or examples. */
+static enum mien_status join_drill(struct mien_client_core *core, uint64_t now_ms)
+{
+    struct mien_core_round *round = core->round;
+
+    round->vector = mien_calloc(round->dim, sizeof(*round->vector));
+    return round->vector == NULL ? MIEN_ENOMEM : say_ready(core, now_ms);
+}
+
 static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
 {
     struct mien_core_round *round = core->round;
@@ -214,7 +237,8 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
                                  "place for it");
     if (mien_plan_warning(&round->plan) != NULL)
         mien_core_log(core, MIEN_WARN, "device.plan why=\"%s\"", mien_plan_warning(&round->plan));
-    return want_model(core, now_ms);
+    return round->assign.purpose == MIEN_MESSAGE_PURPOSE_DRILL ? join_drill(core, now_ms)
+                                                               : want_model(core, now_ms);
 }
 
 enum mien_status mien_core_on_assign(struct mien_client_core *core, uint64_t now_ms,
@@ -234,8 +258,8 @@ enum mien_status mien_core_on_assign(struct mien_client_core *core, uint64_t now
     core->round->report_by_ms = now_ms + assign->report_by_ms;
     core->last_round = assign->round;
     core->n_failures = 0;
-    mien_core_log(core, MIEN_INFO, "device.assigned round=%" PRIu64 " attempt=%" PRIu32,
-                  assign->round, assign->attempt);
+    mien_core_log(core, MIEN_INFO, "device.assigned round=%" PRIu64 " attempt=%" PRIu32 " drill=%d",
+                  assign->round, assign->attempt, assign->purpose == MIEN_MESSAGE_PURPOSE_DRILL);
     if (!blob_find(core, &core->plan, assign->plan_hash, assign->plan_bytes))
         return blob_ask(core, now_ms, &core->plan, MIEN_MESSAGE_PLAN);
     return on_plan(core, now_ms);
@@ -294,9 +318,6 @@ static void log_note(struct mien_client_core *core)
 static enum mien_status end_training(struct mien_client_core *core, uint64_t now_ms)
 {
     struct mien_core_round *round = core->round;
-    struct mien_message message = {.type = MIEN_FRAME_READY,
-                                   .ready = {.round = round->assign.round}};
-    uint64_t left_ms = round->report_by_ms > now_ms ? round->report_by_ms - now_ms : 0;
     uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
     enum mien_status status;
 
@@ -317,9 +338,7 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
     if (status != MIEN_OK)
         return status;
     log_note(core);
-    mien_core_log(core, MIEN_INFO, "device.ready round=%" PRIu64, round->assign.round);
-    mien_core_wait(core, MIEN_CORE_READY, now_ms, left_ms + AFTER_REPORT_MS);
-    return mien_core_send(core, &message);
+    return say_ready(core, now_ms);
 }
 
 enum mien_status mien_core_train(struct mien_client_core *core, uint64_t now_ms,

@@ -44,7 +44,7 @@ bool mien_core_of_session(const struct mien_client_core *core, const uint8_t ses
 static bool fits_plan(const struct mien_core_round *round, const struct mien_message_session *m)
 {
     return m->round == round->assign.round && m->attempt == round->assign.attempt &&
-           m->purpose == MIEN_MESSAGE_PURPOSE_TRAIN && m->n >= round->plan.group_min &&
+           m->purpose == round->assign.purpose && m->n >= round->plan.group_min &&
            m->n <= round->plan.group_max && m->dim == round->params.dim &&
            m->bits == round->params.bits;
 }

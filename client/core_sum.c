@@ -11,10 +11,32 @@
 
 #define OUTCOME_MS (900 * 1000) /* from the last share to the release */
 
+static bool is_drill(const struct mien_client_core *core)
+{
+    return core->round->assign.purpose == MIEN_MESSAGE_PURPOSE_DRILL;
+}
+
+/* From here on this attempt has its vector, whatever happens to this device. Zeros are no vector.
+ */
+static enum mien_status note_sent(struct mien_client_core *core)
+{
+    struct mien_client_record record = core->config.record;
+
+    if (is_drill(core))
+        return MIEN_OK;
+    record.sent_round = core->round->assign.round;
+    record.sent_attempt = core->round->assign.attempt;
+    record.waits_for_close = false;
+    record.n_sent++;
+    enum mien_status status = core->config.host.save(core->config.host.self, &record);
+    if (status == MIEN_OK)
+        core->config.record = record;
+    return status;
+}
+
 enum mien_status mien_core_mask(struct mien_client_core *core, uint64_t now_ms)
 {
     struct mien_core_round *round = core->round;
-    struct mien_client_record record = core->config.record;
     /* The signed vector read as residues mod 2^32; the low bits are packed. */
     enum mien_status status = mien_secagg_device_mask(round->session, (uint32_t *)round->vector);
 
@@ -23,15 +45,9 @@ enum mien_status mien_core_mask(struct mien_client_core *core, uint64_t now_ms)
     round->chunk = mien_calloc(1, MIEN_FRAME_INPUT_DATA_BYTES);
     if (round->chunk == NULL)
         return MIEN_ENOMEM;
-    /* From here on this attempt has its vector, whatever happens to this device. */
-    record.sent_round = round->assign.round;
-    record.sent_attempt = round->assign.attempt;
-    record.waits_for_close = false;
-    record.n_sent++;
-    status = core->config.host.save(core->config.host.self, &record);
+    status = note_sent(core);
     if (status != MIEN_OK)
         return status;
-    core->config.record = record;
     mien_core_log(core, MIEN_DEBUG, "device.upload round=%" PRIu64 " bytes=%" PRIu64,
                   round->assign.round,
                   mien_secagg_packed_bytes(round->params.dim, round->params.bits));
@@ -66,8 +82,10 @@ static enum mien_status on_input_ok(struct mien_client_core *core, uint64_t now_
 {
     if (core->phase != MIEN_CORE_UPLOADED || !mien_core_of_session(core, input_ok->session_id))
         return mien_core_refuse_order(core, "INPUT_OK");
-    core->config.record.waits_for_close = true;
     mien_core_wait(core, MIEN_CORE_SURVIVORS, now_ms, MIEN_CORE_STEP_MS);
+    if (is_drill(core))
+        return MIEN_OK;
+    core->config.record.waits_for_close = true;
     return core->config.host.save(core->config.host.self, &core->config.record);
 }
 

@@ -17,6 +17,7 @@
 #define MIEN_SECAGG_COORDINATOR_H
 
 #include "common/base/err.h"
+#include "common/base/rng.h"
 #include "common/secagg/credential.h"
 #include "common/secagg/crew.h"
 #include "common/secagg/session.h"
@@ -92,6 +93,15 @@ MIEN_CHECK enum mien_status mien_secagg_sum_close_shares(struct mien_secagg_sum 
 
 /* Whether a member goes on after _close_shares. */
 bool mien_secagg_sum_goes_on(const struct mien_secagg_sum *sum, uint32_t index);
+
+/* How many members could leave after _close_shares, in one random order, before somebody's secrets
+ * have fewer than t holders left; and how many go on.
+ *
+ *   errors  MIEN_ESTATE, MIEN_ENOMEM, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_secagg_sum_slack(const struct mien_secagg_sum *sum,
+                                                  struct mien_rng *rng, uint32_t *slack,
+                                                  uint32_t *n_going_on);
 
 /* What `to` is to be delivered from `from`: MIEN_SEALED_SHARES_BYTES bytes, or NULL. */
 const uint8_t *mien_secagg_sum_delivery(const struct mien_secagg_sum *sum, uint32_t from,

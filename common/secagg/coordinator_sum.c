@@ -158,3 +158,59 @@ bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum)
     }
     return true;
 }
+
+/* The members that go on, in a random order. */
+static enum mien_status draw_order(const struct mien_secagg_sum *sum, struct mien_rng *rng,
+                                   uint32_t *order, uint32_t *n)
+{
+    *n = 0;
+    for (uint32_t i = 0; i < sum->session.n; i++) {
+        uint64_t j = 0;
+
+        if (!sum->member[i].goes_on)
+            continue;
+        enum mien_status status = mien_rng_below(rng, (uint64_t)*n + 1, &j);
+        if (status != MIEN_OK)
+            return status;
+        order[(*n)++] = order[j];
+        order[j] = i;
+    }
+    return MIEN_OK;
+}
+
+/* One member less: false when one of those that it holds shares of has too few holders then. */
+static bool can_spare(const struct mien_secagg_sum *sum, uint32_t leaver, uint32_t *n_holders)
+{
+    for (uint32_t slot = 0; slot < mien_graph_n_holders(&sum->graph); slot++) {
+        const uint32_t of = mien_graph_holder(&sum->graph, leaver, slot);
+
+        if (sum->member[of].goes_on && --n_holders[of] < sum->session.t)
+            return false;
+    }
+    return true;
+}
+
+enum mien_status mien_secagg_sum_slack(const struct mien_secagg_sum *sum, struct mien_rng *rng,
+                                       uint32_t *slack, uint32_t *n_going_on)
+{
+    uint32_t n = 0;
+
+    if (sum->state != MIEN_SUM_INPUTS)
+        return MIEN_ESTATE;
+    uint32_t *n_holders = mien_calloc(2 * (size_t)sum->session.n, sizeof(*n_holders));
+    if (n_holders == NULL)
+        return MIEN_ENOMEM;
+    uint32_t *order = n_holders + sum->session.n;
+    enum mien_status status = draw_order(sum, rng, order, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t slot = 0; slot < mien_graph_n_holders(&sum->graph); slot++)
+            n_holders[order[i]] +=
+                sum->member[mien_graph_holder(&sum->graph, order[i], slot)].goes_on;
+    }
+    *slack = 0;
+    while (*slack < n && can_spare(sum, order[*slack], n_holders))
+        (*slack)++;
+    *n_going_on = n;
+    mien_free(n_holders);
+    return status;
+}

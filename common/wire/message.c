@@ -205,6 +205,7 @@ void mien_message_assign_statement(const uint8_t run_id[16],
     uint64_t clip;
     memcpy(&clip, &assign->clip, sizeof(clip));
     mien_store_be64(out + 178, clip);
+    mien_store_be32(out + 186, assign->purpose);
 }
 
 const char *mien_message_error_text(enum mien_message_error_code code)

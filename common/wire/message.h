@@ -98,6 +98,11 @@ struct mien_message_come_back {
 };
 #define MIEN_MESSAGE_AFTER_MS_MAX (24u * 3600u * 1000u)
 
+enum mien_message_purpose {
+    MIEN_MESSAGE_PURPOSE_TRAIN = 1, /* the vector of a round */
+    MIEN_MESSAGE_PURPOSE_DRILL = 2  /* zeros */
+};
+
 struct mien_message_assign {
     uint64_t round; /* from 1 */
     uint32_t attempt;
@@ -110,6 +115,7 @@ struct mien_message_assign {
     struct mien_message_mark mark;
     double clip;           /* S of this round: the plan's, unless that adapts */
     uint8_t signature[64]; /* over mien_message_assign_statement */
+    enum mien_message_purpose purpose;
 };
 
 enum mien_message_what { MIEN_MESSAGE_PLAN = 1, MIEN_MESSAGE_MODEL = 2 };
@@ -130,11 +136,6 @@ struct mien_message_chunk {
 
 struct mien_message_ready {
     uint64_t round;
-};
-
-enum mien_message_purpose {
-    MIEN_MESSAGE_PURPOSE_TRAIN = 1, /* the vector of a round */
-    MIEN_MESSAGE_PURPOSE_DRILL = 2  /* zeros */
 };
 
 struct mien_message_session {
@@ -381,7 +382,7 @@ MIEN_CHECK enum mien_status mien_message_decode(struct mien_frame frame, struct 
 
 /* Bytes of the statement that ASSIGN's signature covers. */
 #define MIEN_MESSAGE_ASSIGN_STATEMENT_BYTES                                                        \
-    (14 + 16 + 8 + 4 + 32 + 4 + 32 + 8 + 8 + 4 + 8 + 8 + 32 + 8)
+    (14 + 16 + 8 + 4 + 32 + 4 + 32 + 8 + 8 + 4 + 8 + 8 + 32 + 8 + 4)
 
 /* The bytes that ASSIGN's signature covers: the label "mien assign v1", the run id, then every
  * field but the signature in the order of the struct, integers big-endian. */

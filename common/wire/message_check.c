@@ -43,6 +43,8 @@ static void check_assign(struct judge *judge, const struct mien_message_assign *
     holds(judge, assign->model_bytes % 4 == 0, "model_bytes", "is no number of float32 values");
     range(judge, "report_by_ms", assign->report_by_ms, 1, UINT32_MAX);
     holds(judge, assign->clip >= 1e-9 && assign->clip <= 1e9, "clip", "is not from 1e-9 to 1e9");
+    range(judge, "purpose", assign->purpose, MIEN_MESSAGE_PURPOSE_TRAIN,
+          MIEN_MESSAGE_PURPOSE_DRILL);
 }
 
 static void check_what(struct judge *judge, enum mien_message_what what)

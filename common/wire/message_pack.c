@@ -97,6 +97,7 @@ static enum mien_status pack_assign(const struct mien_message_assign *assign, st
     m.clip = assign->clip;
     m.mark = &mark;
     m.signature = bin(assign->signature, sizeof(assign->signature));
+    m.purpose = assign->purpose;
     return put(MIEN_FRAME_ASSIGN, &m, out);
 }
 

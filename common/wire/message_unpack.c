@@ -113,6 +113,7 @@ static void unpack_assign(struct take *take, const Mien__Assign *m, struct mien_
     mark(take, "mark", m->mark, &out->mark);
     out->clip = m->clip;
     fixed(take, "signature", m->signature, out->signature, sizeof(out->signature));
+    out->purpose = (enum mien_message_purpose)m->purpose;
 }
 
 static void unpack_get(struct take *take, const Mien__Get *m, struct mien_message_get *out)

@@ -12,7 +12,7 @@
 /* Payload of one CHUNK: the frame with its header stays under 64 KiB. */
 #define CHUNK_BYTES 60000
 
-static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
+void mien_round_assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
 {
     struct mien_message m = {.type = MIEN_FRAME_ASSIGN};
     struct mien_message_assign *a = &m.assign;
@@ -26,6 +26,7 @@ static void assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer)
     a->model_bytes = 4 * c->layout.n_values;
     a->model_version = c->version;
     a->report_by_ms = (uint32_t)(c->deadline_ms - now_ms);
+    a->purpose = c->drill.running ? MIEN_MESSAGE_PURPOSE_DRILL : MIEN_MESSAGE_PURPOSE_TRAIN;
     a->mark = (struct mien_message_mark){.epoch = c->mark.epoch, .seq = c->mark.seq};
     memcpy(a->mark.head, c->mark.head, 32);
     a->clip = c->model.clip;
@@ -45,7 +46,8 @@ static bool may_join_late(struct mien_coordinator *c, uint64_t now_ms, uint32_t 
     const uint64_t half_ms = (uint64_t)c->config.plan.deadline_s * 500;
     const enum mien_admission admission = mien_round_admission(c, peer);
 
-    if (c->phase != MIEN_PHASE_COLLECT || now_ms + half_ms > c->deadline_ms || c->draining)
+    if (c->phase != MIEN_PHASE_COLLECT || now_ms + half_ms > c->deadline_ms || c->draining ||
+        c->drill.running)
         return false;
     if (admission != MIEN_ADMITTED_NONE || mien_round_is_sampled(c))
         return admission == MIEN_ADMITTED;
@@ -66,7 +68,7 @@ void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t p
     p->waiting = true;
     p->waiting_since_ms = now_ms;
     if (may_join_late(c, now_ms, peer))
-        assign(c, now_ms, peer);
+        mien_round_assign(c, now_ms, peer);
 }
 
 void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms)
@@ -117,7 +119,7 @@ void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms)
     }
     c->counts.assigned = n;
     for (uint32_t i = 0; i < n; i++)
-        assign(c, now_ms, list[i]);
+        mien_round_assign(c, now_ms, list[i]);
     mien_free(list);
     mien_round_log(c, MIEN_INFO, "round.open round=%" PRIu64 " attempt=%u n_drawn=%u",
                    c->round.round, c->round.attempt, c->counts.drawn);
@@ -195,7 +197,10 @@ void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms)
     }
     /* Sampled, nobody's inclusion may depend on when others are done or gone: only when every
      * device that was assigned is ready does ending early change nothing. */
-    const bool all_in = n_training == 0 && (!mien_round_is_sampled(c) || n_ready == c->n_admitted);
+    const bool sampled = mien_round_is_sampled(c) && !c->drill.running;
+    const bool all_in = n_training == 0 && (!sampled || n_ready == c->n_admitted);
+    const uint32_t wanted =
+        c->drill.running ? c->config.plan.group_min : c->config.plan.min_reports;
     if (now_ms < c->deadline_ms && !(all_in && c->counts.assigned > 0))
         return;
     for (uint32_t i = 0; i < c->n_peers; i++) {
@@ -204,9 +209,8 @@ void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms)
             mien_round_come_back(c, i, MIEN_MESSAGE_ROUND_CLOSED);
         }
     }
-    if (n_ready < c->config.plan.min_reports || n_ready < c->config.plan.group_min) {
-        mien_round_abandon(c, "%u devices are ready, %u are needed", n_ready,
-                           c->config.plan.min_reports);
+    if (n_ready < wanted || n_ready < c->config.plan.group_min) {
+        mien_round_abandon(c, "%u devices are ready, %u are needed", n_ready, wanted);
         return;
     }
     mien_round_form_groups(c, now_ms);

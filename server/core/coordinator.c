@@ -338,7 +338,7 @@ void mien_coordinator_tick(struct mien_coordinator *c, uint64_t now_ms)
     case MIEN_PHASE_WAITING:
         if (c->draining || c->failed)
             c->phase = MIEN_PHASE_STOPPED;
-        else if (!c->exhausted)
+        else if (!mien_round_try_drill(c, now_ms) && !c->exhausted)
             mien_round_try_open(c, now_ms);
         break;
     case MIEN_PHASE_COLLECT:
@@ -362,25 +362,6 @@ void mien_coordinator_tick(struct mien_coordinator *c, uint64_t now_ms)
     }
 }
 
-uint64_t mien_coordinator_deadline(const struct mien_coordinator *c)
-{
-    uint64_t at = UINT64_MAX;
-
-    for (uint32_t i = 0; i < c->n_peers; i++) {
-        const struct mien_peer *p = &c->peers[i];
-
-        if (p->used && p->waiting && p->waiting_since_ms + c->config.limits.hold_ms < at)
-            at = p->waiting_since_ms + c->config.limits.hold_ms;
-    }
-    if (c->job_out || c->phase == MIEN_PHASE_STOPPED)
-        return at;
-    const uint64_t due = c->phase != MIEN_PHASE_WAITING ? c->deadline_ms
-                         : c->enough_ms != 0            ? c->enough_ms + c->config.limits.gather_ms
-                                                        : c->next_open_ms;
-    const bool idle = c->phase == MIEN_PHASE_WAITING && c->enough_ms == 0 && c->next_open_ms == 0;
-    return !idle && due < at ? due : at;
-}
-
 void mien_round_start_job(struct mien_coordinator *c, enum mien_job_kind kind)
 {
     c->job.kind = kind;
@@ -398,7 +379,9 @@ void mien_round_abandon(struct mien_coordinator *c, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(c->job.reason, sizeof(c->job.reason), fmt, args);
     va_end(args);
-    mien_round_log(c, MIEN_WARN, "round.abandoned round=%" PRIu64 " attempt=%u why=\"%s\"",
+    mien_round_log(c, MIEN_WARN,
+                   c->drill.running ? "drill.failed round=%" PRIu64 " attempt=%u why=\"%s\""
+                                    : "round.abandoned round=%" PRIu64 " attempt=%u why=\"%s\"",
                    c->round.round, c->round.attempt, c->job.reason);
     c->phase = MIEN_PHASE_ABANDONING;
     mien_round_start_job(c, MIEN_JOB_ABANDON);
@@ -426,13 +409,19 @@ static void tell_outcome(struct mien_coordinator *c, enum mien_message_outcome o
 static void round_over(struct mien_coordinator *c, uint64_t now_ms,
                        enum mien_message_outcome outcome)
 {
+    const bool drill = c->drill.running;
+
     c->counts.seconds = (double)(now_ms - c->started_ms) / 1000.0;
-    c->last_counts = c->counts;
+    if (drill)
+        mien_round_end_drill(c, now_ms);
+    else
+        c->last_counts = c->counts;
     tell_outcome(c, outcome);
     mien_round_end_round(c);
     c->round = c->config.ledger.next(c->config.ledger.self);
     c->phase = MIEN_PHASE_WAITING;
-    c->next_open_ms = outcome == MIEN_MESSAGE_RELEASED ? 0 : now_ms + PAUSE_AFTER_ABANDON_MS;
+    c->next_open_ms =
+        outcome == MIEN_MESSAGE_RELEASED || drill ? 0 : now_ms + PAUSE_AFTER_ABANDON_MS;
     if (c->config.n_rounds != 0 && c->n_released >= c->config.n_rounds)
         c->draining = true;
 }
@@ -478,7 +467,10 @@ void mien_coordinator_job_done(struct mien_coordinator *c, uint64_t now_ms, stru
         mien_round_reserved(c, now_ms);
         break;
     case MIEN_JOB_RELEASE:
-        mien_round_released(c, now_ms);
+        if (c->drill.running)
+            round_over(c, now_ms, MIEN_MESSAGE_ABANDONED);
+        else
+            mien_round_released(c, now_ms);
         if (c->phase == MIEN_PHASE_RELEASING)
             round_over(c, now_ms, MIEN_MESSAGE_RELEASED);
         break;

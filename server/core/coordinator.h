@@ -144,6 +144,47 @@ enum mien_coordinator_phase {
     MIEN_PHASE_STOPPED,
 };
 
+/* A drill: the devices that wait run the secure sum on zeros, and some of them are left out after
+ * their shares as if they had gone. Nothing enters the ledger and no model changes.
+ *
+ *   drop    share of the members that are left out, 0 to 0.9
+ *   number  out: of the drill, from 1; its report has it
+ *   errors  MIEN_EINVAL  drop; MIEN_EBUSY  a drill is under way; MIEN_ESTATE  stopping
+ */
+MIEN_CHECK enum mien_status mien_coordinator_drill(struct mien_coordinator *c, uint64_t now_ms,
+                                                   double drop, uint64_t *number,
+                                                   struct mien_err *err);
+
+enum mien_drill_step {
+    MIEN_DRILL_COLLECT,
+    MIEN_DRILL_KEYS,
+    MIEN_DRILL_SHARES,
+    MIEN_DRILL_INPUTS,
+    MIEN_DRILL_CONFIRMS,
+    MIEN_DRILL_REVEALS,
+    MIEN_DRILL_UNMASK,
+    MIEN_DRILL_N_STEPS
+};
+
+struct mien_drill_report {
+    uint64_t number;  /* 0: there was none */
+    bool done;        /* what follows is complete */
+    bool right;       /* there was a sum, and it was that of the survivors' zeros */
+    char failed[160]; /* why there was none; "" */
+    uint32_t n_assigned;
+    uint32_t n_ready;
+    uint32_t n_sessions;
+    uint32_t n_summed; /* sessions that came to a sum */
+    uint32_t n_members;
+    uint32_t n_left_out; /* by the drill itself */
+    uint32_t n_survived;
+    double survivable; /* the largest share that could have left after the shares (random order) */
+    uint64_t step_ms[MIEN_DRILL_N_STEPS];
+};
+
+/* The drill under way, or the last one. */
+const struct mien_drill_report *mien_coordinator_drill_report(const struct mien_coordinator *c);
+
 /* "waiting", ... Static storage. */
 const char *mien_coordinator_phase_name(enum mien_coordinator_phase phase);
 

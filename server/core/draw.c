@@ -48,8 +48,7 @@ static bool same_unit(const struct mien_coordinator *c, uint32_t a, uint32_t b)
     return memcmp(c->peers[a].identity.unit_digest, c->peers[b].identity.unit_digest, 32) == 0;
 }
 
-/* Whether a peer is the first of its unit whose check-in is held. */
-static bool stands_for_its_unit(const struct mien_coordinator *c, uint32_t peer)
+bool mien_round_stands_for_unit(const struct mien_coordinator *c, uint32_t peer)
 {
     const struct mien_peer *p = &c->peers[peer];
 
@@ -67,7 +66,7 @@ uint32_t mien_round_count_units(const struct mien_coordinator *c)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < c->n_peers; i++)
-        n += stands_for_its_unit(c, i);
+        n += mien_round_stands_for_unit(c, i);
     return n;
 }
 
@@ -187,7 +186,7 @@ enum mien_status mien_round_draw(struct mien_coordinator *c, uint32_t **list, ui
 
     *n = 0;
     for (uint32_t i = 0; i < c->n_peers && status == MIEN_OK; i++) {
-        if (stands_for_its_unit(c, i))
+        if (mien_round_stands_for_unit(c, i))
             found[(*n)++] = i;
     }
     if (status == MIEN_OK)

@@ -137,7 +137,7 @@ static enum mien_status describe(struct mien_coordinator *c, struct mien_group *
     s->round = c->round.round;
     s->attempt = c->round.attempt;
     s->session_index = index;
-    s->purpose = MIEN_SESSION_TRAIN;
+    s->purpose = c->drill.running ? MIEN_SESSION_DRILL : MIEN_SESSION_TRAIN;
     memcpy(s->model_hash, c->model.hash, 32);
     memcpy(s->plan_hash, c->plan_hash, 32);
     s->dim = c->params.dim;
@@ -244,9 +244,26 @@ void mien_round_free_groups(struct mien_coordinator *c)
     c->n_groups = 0;
 }
 
+static enum mien_drill_step drill_step(enum mien_coordinator_phase phase)
+{
+    switch (phase) {
+    case MIEN_PHASE_KEYS:
+        return MIEN_DRILL_KEYS;
+    case MIEN_PHASE_SHARES:
+        return MIEN_DRILL_SHARES;
+    case MIEN_PHASE_INPUTS:
+        return MIEN_DRILL_INPUTS;
+    case MIEN_PHASE_CONFIRMS:
+        return MIEN_DRILL_CONFIRMS;
+    default:
+        return MIEN_DRILL_REVEALS;
+    }
+}
+
 void mien_round_begin_step(struct mien_coordinator *c, uint64_t now_ms,
                            enum mien_coordinator_phase phase)
 {
+    mien_round_drill_step(c, now_ms, drill_step(phase));
     c->phase = phase;
     c->deadline_ms = now_ms + c->config.limits.step_ms;
     for (uint32_t i = 0; i < c->n_peers; i++) {

@@ -14,6 +14,7 @@ void mien_round_begin_inputs(struct mien_coordinator *c, uint64_t now_ms)
     const uint32_t slots = c->config.limits.upload_slots;
     uint32_t n_members = 0;
 
+    mien_round_drill_drop(c);
     for (uint32_t i = 0; i < c->n_peers; i++)
         n_members += c->peers[i].used && c->peers[i].part == MIEN_PART_MEMBER;
     c->deadline_ms = now_ms + (uint64_t)c->config.limits.step_ms * (1 + n_members / slots);

@@ -97,6 +97,17 @@ struct mien_job {
     uint64_t version;                 /* RELEASE out */
 };
 
+/* A drill that is wanted or under way. */
+struct mien_drill {
+    bool wanted;
+    bool running;
+    double drop;
+    uint64_t wanted_ms;
+    uint64_t since_ms; /* of the step */
+    enum mien_drill_step step;
+    struct mien_drill_report report;
+};
+
 /* The model and what belongs to it. */
 struct mien_release_state {
     float *values;                     /* [n_values] */
@@ -148,6 +159,7 @@ struct mien_coordinator {
     char reason[160]; /* why the round is abandoned */
     uint64_t version;
     uint64_t n_released;
+    struct mien_drill drill;
     bool draining;
     bool exhausted;
     bool failed;
@@ -178,6 +190,8 @@ uint64_t mien_round_min_units(const struct mien_plan *plan);
 bool mien_round_share_unit(struct mien_coordinator *c, const uint8_t unit[32]);
 /* Units whose check-ins are held: N_t of the opening rule. */
 uint32_t mien_round_count_units(const struct mien_coordinator *c);
+/* Whether a peer is the first of its unit whose check-in is held. */
+bool mien_round_stands_for_unit(const struct mien_coordinator *c, uint32_t peer);
 /* Draws among them and admits who was drawn; *list, given, is their peers. Erases the coins' key.
  * errors  MIEN_ENOMEM, MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_round_draw(struct mien_coordinator *c, uint32_t **list,
@@ -189,6 +203,7 @@ MIEN_CHECK enum mien_status mien_round_admit(struct mien_coordinator *c, uint32_
 void mien_round_forget_draw(struct mien_coordinator *c);
 
 /* collect.c */
+void mien_round_assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);
 void mien_round_check_in(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);
 void mien_round_try_open(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms);
@@ -245,6 +260,20 @@ void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
                        const struct mien_message_reveal *m);
 void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_released(struct mien_coordinator *c, uint64_t now_ms);
+
+/* drill.c: a round of zeros that nothing is written about */
+/* Begins one that is wanted when enough devices wait; whether it has, or must be waited for. */
+bool mien_round_try_drill(struct mien_coordinator *c, uint64_t now_ms);
+/* Until when a drill that is wanted waits for devices; UINT64_MAX for none. */
+uint64_t mien_round_drill_due(const struct mien_coordinator *c);
+/* Another step of the drill begins; nothing outside of one. */
+void mien_round_drill_step(struct mien_coordinator *c, uint64_t now_ms, enum mien_drill_step step);
+/* Shares are in: what the drill leaves out goes. */
+void mien_round_drill_drop(struct mien_coordinator *c);
+/* RELEASE's work in a drill. */
+void mien_round_run_drill(struct mien_coordinator *c, struct mien_job *job);
+/* It has ended, with or without a sum. */
+void mien_round_end_drill(struct mien_coordinator *c, uint64_t now_ms);
 
 /* state.c: the state between releases; moments and clip as bytes */
 MIEN_CHECK enum mien_status mien_round_state_new(struct mien_coordinator *c,

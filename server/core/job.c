@@ -20,7 +20,7 @@ static enum mien_status run_inputs(struct mien_coordinator *c, struct mien_job *
         memcpy(rows[i].unit, job->inputs.unit[i], 32);
         status = mien_digest((struct mien_span){job->inputs.upload[i], n_bytes}, rows[i].digest);
     }
-    if (status == MIEN_OK)
+    if (status == MIEN_OK && !c->drill.running)
         status = ledger->put_inputs(ledger->self, c->round, job->inputs.group, rows, job->inputs.n,
                                     &job->err);
     for (uint32_t i = 0; i < job->inputs.n && status == MIEN_OK; i++)
@@ -52,7 +52,7 @@ static enum mien_status run_fix(struct mien_coordinator *c, struct mien_job *job
     const struct mien_ledger *ledger = &c->config.ledger;
     enum mien_status status = MIEN_OK;
 
-    for (uint32_t g = 0; g < c->n_groups && status == MIEN_OK; g++)
+    for (uint32_t g = 0; g < c->n_groups && status == MIEN_OK && !c->drill.running; g++)
         status = c->groups[g].sum == NULL
                      ? ledger->drop_session(ledger->self, c->round, g, &job->err)
                      : put_survivors(c, job, g);
@@ -63,6 +63,11 @@ static enum mien_status run_fix(struct mien_coordinator *c, struct mien_job *job
 static enum mien_status run_reserve(struct mien_coordinator *c, struct mien_job *job)
 {
     const struct mien_ledger *ledger = &c->config.ledger;
+
+    if (c->drill.running) {
+        memset(c->total, 0, c->params.dim * sizeof(*c->total));
+        return MIEN_OK;
+    }
     enum mien_status status = ledger->reserve(ledger->self, c->round, &job->budget, &job->err);
 
     if (status != MIEN_OK)
@@ -93,13 +98,17 @@ void mien_job_run(struct mien_job *job)
         job->status = run_reserve(c, job);
         break;
     case MIEN_JOB_RELEASE:
-        mien_round_run_release(c, job);
+        if (c->drill.running)
+            mien_round_run_drill(c, job);
+        else
+            mien_round_run_release(c, job);
         break;
     case MIEN_JOB_ABANDON:
-        job->status = ledger->abandon(ledger->self, c->round, job->reason, &job->err);
+        if (!c->drill.running)
+            job->status = ledger->abandon(ledger->self, c->round, job->reason, &job->err);
         break;
     }
-    if (job->status == MIEN_OK &&
+    if (job->status == MIEN_OK && !c->drill.running &&
         (job->kind == MIEN_JOB_RELEASE || job->kind == MIEN_JOB_ABANDON)) {
         struct mien_err ignored;
 

@@ -37,10 +37,10 @@ static bool enough_survive(struct mien_coordinator *c)
     for (uint32_t g = 0; g < c->n_groups; g++)
         n_survivors += c->groups[g].sum != NULL ? c->groups[g].n_survivors : 0;
     c->counts.survived = n_survivors;
-    if (n_survivors >= c->config.plan.min_reports)
+    if (n_survivors >= (c->drill.running ? c->config.plan.group_min : c->config.plan.min_reports))
         return true;
     mien_round_abandon(c, "%u vectors came, %u are needed", n_survivors,
-                       c->config.plan.min_reports);
+                       c->drill.running ? c->config.plan.group_min : c->config.plan.min_reports);
     return false;
 }
 
@@ -167,6 +167,7 @@ void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
         mien_round_abandon(c, "no session could be unmasked; the charge stays");
         return;
     }
+    mien_round_drill_step(c, now_ms, MIEN_DRILL_UNMASK);
     c->phase = MIEN_PHASE_RELEASING;
     mien_round_start_job(c, MIEN_JOB_RELEASE);
 }

@@ -35,6 +35,28 @@ struct mien_coordinator_status mien_coordinator_status(const struct mien_coordin
     return status;
 }
 
+uint64_t mien_coordinator_deadline(const struct mien_coordinator *c)
+{
+    uint64_t at = UINT64_MAX;
+
+    for (uint32_t i = 0; i < c->n_peers; i++) {
+        const struct mien_peer *p = &c->peers[i];
+
+        if (p->used && p->waiting && p->waiting_since_ms + c->config.limits.hold_ms < at)
+            at = p->waiting_since_ms + c->config.limits.hold_ms;
+    }
+    if (c->job_out || c->phase == MIEN_PHASE_STOPPED)
+        return at;
+    const uint64_t due = c->phase != MIEN_PHASE_WAITING ? c->deadline_ms
+                         : c->enough_ms != 0            ? c->enough_ms + c->config.limits.gather_ms
+                                                        : c->next_open_ms;
+    const bool idle = c->phase == MIEN_PHASE_WAITING && c->enough_ms == 0 && c->next_open_ms == 0;
+
+    if (c->phase == MIEN_PHASE_WAITING && mien_round_drill_due(c) < at)
+        at = mien_round_drill_due(c);
+    return !idle && due < at ? due : at;
+}
+
 const float *mien_coordinator_values(const struct mien_coordinator *c)
 {
     return c->model.values;

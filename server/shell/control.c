@@ -83,17 +83,22 @@ static void cut_connections(struct mien_daemon *daemon, const uint8_t id[16])
     }
 }
 
+static void reply_to(struct client *client)
+{
+    const uv_buf_t buf = uv_buf_init((char *)client->reply.data, (unsigned)client->reply.len);
+    client->write.data = client;
+    if (client->reply.len == 0 ||
+        uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0)
+        end(client);
+}
+
 static void answer_done(struct mien_task *task) /* loop thread */
 {
     struct client *client = (struct client *)task;
 
     for (size_t at = 0; at < client->revoked.len; at += 16)
         cut_connections(client->daemon, client->revoked.data + at);
-    const uv_buf_t buf = uv_buf_init((char *)client->reply.data, (unsigned)client->reply.len);
-    client->write.data = client;
-    if (client->reply.len == 0 ||
-        uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0)
-        end(client);
+    reply_to(client);
 }
 
 static void ask(struct client *client)
@@ -102,6 +107,11 @@ static void ask(struct client *client)
 
     client->asked = true;
     (void)uv_read_stop((uv_stream_t *)&client->pipe);
+    if (mien_drill_answer(client->daemon, mien_buf_span(&client->request), &client->reply)) {
+        mien_daemon_settle(client->daemon);
+        reply_to(client);
+        return;
+    }
     (void)snprintf(client->phase, sizeof(client->phase), "%s",
                    mien_coordinator_phase_name(status.phase));
     client->live.running = true;

@@ -115,6 +115,12 @@ void mien_conn_release(struct mien_conn *conn);
 void mien_peer_lookup(struct mien_conn *conn);
 void mien_peer_frame(struct mien_conn *conn, struct mien_frame frame);
 
+/* drill.c */
+/* Whether a line of the control socket is about drills: then `reply` is the answer, empty without
+ * memory. Loop thread. */
+bool mien_drill_answer(struct mien_daemon *daemon, struct mien_span request,
+                       struct mien_buf *reply);
+
 /* control.c */
 MIEN_CHECK enum mien_status mien_control_listen(struct mien_daemon *daemon, struct mien_err *err);
 

@@ -384,6 +384,8 @@ static enum mien_status answer(struct exchange *x)
     };
     const char *cmd = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x->request, "cmd"));
 
+    if (cmd != NULL && strcmp(cmd, "drill") == 0)
+        return mien_err_set(&x->err, MIEN_ESTATE, "a drill takes a coordinator that runs");
     if (cmd == NULL)
         return mien_err_set(&x->err, MIEN_EPARSE, "a request is a JSON object with \"cmd\"");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

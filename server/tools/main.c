@@ -19,6 +19,7 @@ static const struct tool tools[] = {
     {"revoke", mien_tool_revoke, "shut a device out"},
     {"forget", mien_tool_forget, "erase what is known of a person"},
     {"status", mien_tool_status, "what the coordinator does, what privacy is spent"},
+    {"drill", mien_tool_drill, "run the secure sum of the fleet on zeros"},
     {"faces", mien_tool_faces, "draw folders of procedural faces"},
     {"train", mien_tool_train, "train in one place: start models, baselines"},
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},

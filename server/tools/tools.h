@@ -15,6 +15,7 @@ int mien_tool_token(int argc, char **argv);
 int mien_tool_devices(int argc, char **argv);
 int mien_tool_revoke(int argc, char **argv);
 int mien_tool_forget(int argc, char **argv);
+int mien_tool_drill(int argc, char **argv);
 int mien_tool_status(int argc, char **argv);
 int mien_tool_verify(int argc, char **argv);
 int mien_tool_restore(int argc, char **argv);

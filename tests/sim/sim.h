@@ -28,10 +28,12 @@ struct sim_options {
     uint64_t n_rounds;
     uint64_t seed;
     uint64_t n_threads;
-    double drop;     /* share of assigned devices that leave in a round */
-    double lie;      /* share whose messages are damaged */
-    bool secure_sum; /* false: compute only */
-    bool check;      /* keep vectors, to compare sums */
+    double drop;       /* share of assigned devices that leave in a round */
+    double lie;        /* share whose messages are damaged */
+    bool secure_sum;   /* false: compute only */
+    bool check;        /* keep vectors, to compare sums */
+    bool drill;        /* one before the first round, */
+    double drill_drop; /* which leaves out so many */
 };
 
 struct sim_round {
@@ -55,6 +57,7 @@ struct sim_result {
     float *values;      /* [n_values] given */
     float *average;     /* [n_values - n_d] given */
     uint64_t n_refused; /* times the coordinator refused a message */
+    struct mien_drill_report drill;
 };
 
 void sim_result_fini(struct sim_result *result);

@@ -147,6 +147,40 @@ static void liars_are_refused_and_the_honest_are_summed(void **state)
     assert_int_equal(mien_mem_live(), 0);
 }
 
+/* A drill leaves the ledger as it was, sums zeros to zeros whoever is left out, and the round after
+ * it is as exact as any. */
+static void a_drill_sums_zeros_and_leaves_no_trace(void **state)
+{
+    (void)state;
+    uint32_t n_right = 0;
+
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct sim_options options = options_of(9000 + seed);
+
+        options.drill = true;
+        options.drill_drop = (double)(seed % 5) * 0.15;
+        options.drop = seed % 2 == 0 ? 0.0 : 0.1;
+        struct sim_result result = run(&options);
+        const struct mien_drill_report *d = &result.drill;
+
+        assert_true(d->number == 1 && d->done);
+        assert_true(d->right == (d->n_summed > 0));
+        assert_true(d->right || d->failed[0] != '\0');
+        n_right += d->right;
+        if (seed % 2 == 0) { /* nobody left by itself */
+            assert_int_equal(d->n_assigned, 10);
+            assert_int_equal(d->n_members, 10);
+            assert_int_equal(d->n_left_out, (unsigned)(options.drill_drop * 10 + 0.5));
+            assert_true(d->survivable > 0.19 && d->survivable < 0.41); /* 1 of 5, or 2 */
+            assert_true(d->right || seed % 5 > 0);
+        }
+        assert_true(result.n_rounds > 0 && result.rounds[0].sum_exact);
+        sim_result_fini(&result);
+    }
+    assert_true(n_right > 10);
+    assert_int_equal(mien_mem_live(), 0);
+}
+
 static void threads_do_not_change_the_result(void **state)
 {
     (void)state;
@@ -209,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_released_sum_is_the_survivors_sum),
         cmocka_unit_test(liars_are_refused_and_the_honest_are_summed),
+        cmocka_unit_test(a_drill_sums_zeros_and_leaves_no_trace),
         cmocka_unit_test(threads_do_not_change_the_result),
         cmocka_unit_test(an_adapting_clip_reaches_the_devices),
         cmocka_unit_test(a_cap_ends_the_run),

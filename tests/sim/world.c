@@ -384,6 +384,11 @@ static enum mien_status run_rounds(struct sim_world *w, struct sim_result *out)
     double started = (double)mien_clock_ms();
     enum mien_status status = MIEN_OK;
 
+    if (w->options->drill) {
+        uint64_t number = 0;
+
+        status = mien_coordinator_drill(w->core, w->now_ms, w->options->drill_drop, &number, NULL);
+    }
     mien_progress_init(&progress, "rounds");
     while (n_released < w->options->n_rounds && status == MIEN_OK && w->failed == MIEN_OK) {
         if (!advance(w) || w->now_ms > quiet_since_ms + MAX_IDLE_MS)
@@ -423,6 +428,7 @@ enum mien_status sim_run(const struct sim_options *options, struct sim_faces *fa
     if (status == MIEN_OK) {
         out->n_trained = w.n_trained;
         out->n_refused = w.n_refused;
+        out->drill = *mien_coordinator_drill_report(w.core);
         out->epsilon = sim_ledger_epsilon(&w.ledger);
         out->values =
             mien_memdup(mien_coordinator_values(w.core), w.layout.n_values * sizeof(float));

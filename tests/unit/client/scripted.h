@@ -283,8 +283,9 @@ static inline struct mien_message scripted_welcome(const struct scripted *s, uin
     return message;
 }
 
-static inline struct mien_message scripted_assign(const struct scripted *s, uint64_t round,
-                                                  uint32_t attempt, uint64_t seq)
+static inline struct mien_message scripted_assign_for(const struct scripted *s, uint64_t round,
+                                                      uint32_t attempt, uint64_t seq,
+                                                      enum mien_message_purpose purpose)
 {
     struct mien_message message = {.type = MIEN_FRAME_ASSIGN};
     struct mien_message_assign *assign = &message.assign;
@@ -298,6 +299,7 @@ static inline struct mien_message scripted_assign(const struct scripted *s, uint
     assign->model_bytes = s->model_bytes.len;
     assign->model_version = 1;
     assign->report_by_ms = 60000;
+    assign->purpose = purpose;
     assign->mark = scripted_mark(seq);
     assign->clip = s->plan.clip;
     mien_message_assign_statement(s->config.identity.run_id, assign, statement);
@@ -306,6 +308,12 @@ static inline struct mien_message scripted_assign(const struct scripted *s, uint
                                         assign->signature),
                      MIEN_OK);
     return message;
+}
+
+static inline struct mien_message scripted_assign(const struct scripted *s, uint64_t round,
+                                                  uint32_t attempt, uint64_t seq)
+{
+    return scripted_assign_for(s, round, attempt, seq, MIEN_MESSAGE_PURPOSE_TRAIN);
 }
 
 /* Brings the device to its check-in. */

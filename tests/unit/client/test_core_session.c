@@ -107,6 +107,96 @@ static void another_group_may_take_a_device_until_its_vector_leaves(void **state
     scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_PROTOCOL);
 }
 
+/* Devices are in a drill from ASSIGN on: the vector is there without training, and is zeros. */
+static void ready_for_drill(uint64_t round)
+{
+    for (uint32_t i = 0; i < GROUP_N; i++) {
+        struct scripted *d = &g.device[i];
+        struct mien_message assign =
+            scripted_assign_for(d, round, 1, 2, MIEN_MESSAGE_PURPOSE_DRILL);
+
+        scripted_start(d);
+        scripted_check_in(d);
+        scripted_tell(d, &assign);
+        scripted_serve(d, 900);
+        scripted_expect(d, MIEN_FRAME_READY);
+    }
+    group_open_for(&g, round, 0, MIEN_SESSION_DRILL);
+}
+
+static void a_drill_sums_zeros_whatever_a_device_holds(void **state)
+{
+    (void)state;
+    int64_t *total = mien_calloc(g.params.dim, sizeof(*total));
+    uint32_t blamed;
+
+    ready_for_drill(1);
+    group_keys(&g);
+    group_tell_roll(&g);
+    group_shares(&g);
+    group_deliver(&g);
+    for (uint32_t i = 0; i < GROUP_N; i++) {
+        g.device[i].core->round->vector[i] = 77; /* a bug, or an update: it stays here */
+        group_upload(&g, i);
+    }
+    group_close(&g, GROUP_N);
+    for (uint32_t i = 0; i < GROUP_N; i++)
+        group_reveal(&g, i);
+    assert_int_equal(mien_secagg_sum_unmask(g.sum, NULL, total, &blamed), MIEN_OK);
+    for (uint32_t j = 0; j < g.params.dim; j++)
+        assert_int_equal(total[j], 0);
+    assert_int_equal(mien_client_core_record(g.device[0].core)->n_sent, 0);
+    mien_free(total);
+}
+
+/* A coordinator calls a session a drill for some and training for others, or changes its mind. */
+static void a_drill_that_is_no_drill_gets_nothing(void **state)
+{
+    (void)state;
+    struct mien_message session;
+
+    ready_for_drill(1);
+    group_open_for(&g, 1, 0, MIEN_SESSION_TRAIN);
+    session = group_session(&g, 0);
+    scripted_tell(&g.device[0], &session);
+    scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_PROTOCOL);
+
+    group_fini(&g);
+    group_init(&g);
+    group_ready(&g, 1); /* trained: its vector is real */
+    group_open_for(&g, 1, 0, MIEN_SESSION_DRILL);
+    session = group_session(&g, 0);
+    scripted_tell(&g.device[0], &session);
+    scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_PROTOCOL);
+
+    group_fini(&g);
+    group_init(&g);
+    group_ready(&g, 1);
+    group_open_for(&g, 1, 0, MIEN_SESSION_DRILL);
+    session = group_session(&g, 0);
+    session.session.purpose = MIEN_MESSAGE_PURPOSE_TRAIN; /* with the drill's session id */
+    scripted_tell(&g.device[0], &session);
+    scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_AUTH);
+}
+
+static void a_device_in_a_drill_may_still_give_its_vector(void **state)
+{
+    (void)state;
+    struct scripted *d = &g.device[0];
+    struct mien_message closed_drill = closed(1, MIEN_MESSAGE_ABANDONED);
+
+    ready_for_drill(1);
+    group_keys(&g);
+    group_tell_roll(&g);
+    group_shares(&g);
+    group_deliver(&g);
+    group_upload(&g, 0);
+    scripted_tell(d, &closed_drill);
+    scripted_expect(d, MIEN_FRAME_CHECK_IN);
+    scripted_train(d, 1, 3);
+    assert_int_equal(d->core->phase, MIEN_CORE_READY);
+}
+
 static void nothing_leaves_when_the_record_cannot_be_saved(void **state)
 {
     (void)state;
@@ -266,6 +356,9 @@ int main(void)
         TEST(a_released_round_is_counted_once_and_kept),
         TEST(an_abandoned_or_left_out_round_is_not_counted),
         TEST(another_group_may_take_a_device_until_its_vector_leaves),
+        TEST(a_drill_sums_zeros_whatever_a_device_holds),
+        TEST(a_drill_that_is_no_drill_gets_nothing),
+        TEST(a_device_in_a_drill_may_still_give_its_vector),
         TEST(nothing_leaves_when_the_record_cannot_be_saved),
         TEST(no_second_vector_after_a_crash_at_any_save),
         TEST(a_lost_connection_forgets_the_update),

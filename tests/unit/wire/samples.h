@@ -128,7 +128,8 @@ static inline void sample_round(struct mien_message *m)
                                                  .model_version = 6,
                                                  .report_by_ms = 120000,
                                                  .mark = sample_mark(),
-                                                 .clip = 0.25};
+                                                 .clip = 0.25,
+                                                 .purpose = MIEN_MESSAGE_PURPOSE_DRILL};
         sample_fill(m->assign.plan_hash, 32, 21);
         sample_fill(m->assign.model_hash, 32, 22);
         sample_fill(m->assign.signature, 64, 23);

@@ -184,6 +184,7 @@ static void fields_out_of_range_are_not_encoded(void **state)
     REFUSES(MIEN_FRAME_ASSIGN, m.assign.model_bytes = 5);
     REFUSES(MIEN_FRAME_ASSIGN, m.assign.plan_bytes = 0);
     REFUSES(MIEN_FRAME_ASSIGN, m.assign.clip = 0);
+    REFUSES(MIEN_FRAME_ASSIGN, m.assign.purpose = 0);
     REFUSES(MIEN_FRAME_GET, m.get.what = 3);
     REFUSES(MIEN_FRAME_CHUNK, m.chunk.total = 7);
     REFUSES(MIEN_FRAME_CHUNK, m.chunk.offset = UINT64_MAX);
@@ -328,7 +329,8 @@ static void the_assign_statement_covers_every_field(void **state)
                                (uint8_t *)&m.assign.report_by_ms,
                                (uint8_t *)&m.assign.mark.epoch,
                                (uint8_t *)&m.assign.mark.seq,
-                               m.assign.mark.head + 31};
+                               m.assign.mark.head + 31,
+                               (uint8_t *)&m.assign.purpose};
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         *fields[i] ^= 1;
