@@ -190,7 +190,10 @@ static enum mien_status check_entries(struct mien_secagg_device *d, struct mien_
         if (i > 0 && memcmp(entry - MIEN_ROLL_ENTRY_BYTES, entry, MIEN_ROLL_TAG_BYTES) >= 0)
             return mien_err_set(err, MIEN_EAUTH,
                                 "members %u and %u are of one unit, or out of order", i - 1, i);
-        d->n_with_keys += mien_roll_has(d->roll, i);
+        if (mien_roll_has(d->roll, i)) {
+            mien_bitmap_add(d->with_keys, i);
+            d->n_with_keys++;
+        }
     }
     return MIEN_OK;
 }
@@ -417,6 +420,9 @@ enum mien_status mien_secagg_device_roster_end(struct mien_secagg_device *device
         status = make_shares(device, rng);
     if (status != MIEN_OK)
         return mien_device_give_up(device, status);
+    /* 48 bytes a member, which nothing asks for any more. */
+    mien_free(device->roll);
+    device->roll = NULL;
     struct mien_device_peer *own = mien_device_find(device, device->config.index);
     own->theirs = own->own;
     own->has_shares = true;

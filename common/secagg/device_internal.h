@@ -47,7 +47,8 @@ struct mien_secagg_device {
     struct mien_x25519 *mask_key;       /* secret */
     struct mien_x25519 *channel_key;    /* secret */
     struct mien_session_keys keys;
-    uint8_t *roll; /* [n] entries */
+    uint8_t *roll;                        /* [n] entries, until the roster is complete */
+    uint8_t with_keys[MIEN_BITMAP_BYTES]; /* who in the roll sent keys */
     uint32_t n_roll;
     uint32_t n_with_keys;
     uint32_t next_index; /* of the roster */

@@ -20,7 +20,7 @@ static enum mien_status check_set(const struct mien_secagg_device *d,
     if (!mien_bitmap_has(bitmap, d->config.index))
         return mien_err_set(err, MIEN_EAUTH, "this device is not among the survivors");
     for (uint32_t i = 0; i < s->n; i++) {
-        if (mien_bitmap_has(bitmap, i) && !mien_roll_has(d->roll, i))
+        if (mien_bitmap_has(bitmap, i) && !mien_bitmap_has(d->with_keys, i))
             return mien_err_set(err, MIEN_EAUTH, "survivor %u never sent keys", i);
     }
     return MIEN_OK;

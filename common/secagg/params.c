@@ -14,11 +14,18 @@
 /* A rotated coordinate is above so many times RESOLUTION once in 10^10 (2 exp(-s^2 / 2)). */
 #define ROTATED_PEAK 7.0
 
-/* With bits for less than this the clamp would bend what is learned: one in 3000 at most. */
-#define ROTATED_LEAST 4.0
+/* With bits for less than so many times RESOLUTION, which coordinates are in the mean square, the
+ * clamp would bend what is learned. */
+#define LEAST_PEAK 4.0
 
 /* A bit's scale: far below what a coordinate may be before sums of squares leave 64 bits. */
 #define MAX_BIT 1048576.0 /* 2^20 */
+
+/* The largest q with n_max q < 2^(bits - 1). */
+static uint64_t largest_fitting(uint32_t bits, uint32_t n_max)
+{
+    return ((UINT64_C(1) << (bits - 1)) - 1) / n_max;
+}
 
 /* The modulus, and the largest coordinate that no sum of n_max can wrap with. */
 static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint32_t bits,
@@ -28,8 +35,7 @@ static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint
     const uint64_t widest = (uint64_t)ceil(fmax(norm, bit)) + 1;
     const double peak = p->rotate ? fmin(norm, ROTATED_PEAK * RESOLUTION) : norm;
     const uint64_t wanted = (uint64_t)ceil(fmax(peak, bit)) + 1;
-    const double least =
-        p->rotate ? ROTATED_LEAST * RESOLUTION : fmax((double)p->metric_scale, bit);
+    const double least = fmax(fmin(LEAST_PEAK * RESOLUTION, norm), bit);
 
     p->bits = bits;
     if (bits == 0) {
@@ -37,8 +43,7 @@ static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint
         while (p->bits < MIEN_SECAGG_MAX_BITS && wanted * p->n_max >= UINT64_C(1) << (p->bits - 1))
             p->bits++;
     }
-    /* The largest q with n_max q < 2^(bits - 1). */
-    const uint64_t fits = ((UINT64_C(1) << (p->bits - 1)) - 1) / p->n_max;
+    const uint64_t fits = largest_fitting(p->bits, p->n_max);
     p->q_max = (int32_t)(fits < widest ? fits : widest);
     if ((double)p->q_max < least)
         return mien_err_set(err, MIEN_ELIMIT,
@@ -137,6 +142,10 @@ enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
 
     p.n_max = shape->n_max;
     p.metric_scale = (int32_t)ceil(norm / METRIC_SHARE);
+    /* A metric that is not rotated is one coordinate: never above what those may be. */
+    if (!p.rotate && shape->bits != 0 &&
+        (uint64_t)p.metric_scale > largest_fitting(shape->bits, p.n_max))
+        p.metric_scale = (int32_t)largest_fitting(shape->bits, p.n_max);
     mien_secagg_params_set_clip(&p, shape->clip);
     if (shape->clip_noise != 0.0)
         status = set_bit(&p, norm, shape, err);

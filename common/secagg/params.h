@@ -1,9 +1,10 @@
 /* The vector that a device sends, and the bounds both sides prove about it.
  *
  * A vector is update | metrics, integers. The update (L2 norm at most the clip S) is scaled so that
- * S becomes N = 16 sqrt(d), rounded stochastically, and metrics in [0, 1] are scaled by N / 16. The
- * whole has integer L2 norm at most B, which a device checks exactly; noise is calibrated to B.
- * Each coordinate is at most q_max, and n_max q_max < 2^(bits - 1), so sums never wrap.
+ * S becomes N = 16 sqrt(d), rounded stochastically, and metrics in [0, 1] are scaled by N / 16, or
+ * by q_max where bits hold less. The whole has integer L2 norm at most B, which a device checks
+ * exactly; noise is calibrated to B. Each coordinate is at most q_max, and n_max q_max < 2^(bits -
+ * 1), so sums never wrap.
  *
  * Without rotation d is the update's length and a coordinate may be as large as N. With it
  * (rotate.h) update and metrics, filled with zeros to d coordinates, a power of two, are rotated

@@ -1,22 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What one session of the secure sum costs in CPU time: a device, the coordinator.
+/* What one session of the secure sum costs: a device by steps, the coordinator from the last vector
+ * to the sum.
  *
- * Usage: bench_secagg [MEMBERS [DIM [K T]]]   128 members, 10^6 values of 20 bits, and the design
- * for a twentieth that colludes and a tenth that leaves, unless said. One in
- * ten leaves after the shares. Every device is real, so a run takes some seconds; the vectors are
- * zeros, for no work depends on a value.
+ * Usage: bench_secagg [MEMBERS [DIM [K T]]]   128 members, 10^6 values of 20 bits or more, and the
+ * design for a twentieth that colludes and a tenth that leaves, unless said
+ *
+ * Every device is real and sends zeros (no work depends on a value); one in ten leaves after the
+ * shares. Device times are medians over the devices that stay. CPU time; what the coordinator
+ * needs on one thread and on all is measured on the same session, by a fork of the process. The
+ * keystream's share is what the masks alone take at the best kernel's speed in the same run.
  */
 #include "common/base/bytes.h"
 #include "common/base/rng.h"
 #include "common/secagg/coordinator.h"
 #include "common/secagg/device.h"
+#include "common/secagg/mask_kernel.h"
 #include "common/secagg/pack.h"
+#include "common/secagg/quantise.h"
 #include "server/shell/crew.h"
 #include "tests/bench/bench.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define BITS 20
+#define LEAST_BITS 20
+
+/* What a device does, in order. */
+enum step {
+    STEP_KEYS,
+    STEP_ROSTER,
+    STEP_SHARES,
+    STEP_OPEN,
+    STEP_QUANTISE,
+    STEP_MASK,
+    STEP_PACK,
+    STEP_SIGN,
+    STEP_CHECK,
+    STEP_REVEAL,
+    N_STEPS
+};
+
+static const char *const step_names[N_STEPS] = {"make and sign keys",
+                                                "check roll and roster",
+                                                "share and seal",
+                                                "open shares",
+                                                "quantise",
+                                                "agree, mask",
+                                                "pack",
+                                                "sign survivors",
+                                                "check signatures",
+                                                "reveal"};
 
 struct bench {
     struct mien_rng rng;
@@ -31,6 +67,12 @@ struct bench {
     struct mien_secagg_sum *sum;
     uint32_t *vector;
     uint8_t *packed;
+    float *update;
+    uint8_t *sealed; /* [k + 1] x MIEN_SEALED_SHARES_BYTES of one device */
+    struct mien_secagg_params params;
+    double *step_ms[N_STEPS]; /* [n] of each device */
+    double *ingest_ms;        /* [n] of each vector */
+    double coordinator_ms;    /* from the last vector on, without the unmasking */
 };
 
 struct unit {
@@ -89,12 +131,13 @@ static void make_device(struct bench *b, uint32_t i)
     need(mien_secagg_device_new(&config, &b->rng, &b->device[i], NULL), "device");
 }
 
+/* One device's roll, roster and shares, apart from what the coordinator does with them. */
 static void share_from(struct bench *b, uint32_t from)
 {
     struct mien_secagg_device *d = b->device[from];
     const size_t len = (size_t)b->session.n * MIEN_ROLL_ENTRY_BYTES;
-    uint8_t sealed[MIEN_SEALED_SHARES_BYTES];
-    bool has = false;
+    bool has[MIEN_SECAGG_MAX_HOLDERS + 1];
+    double start = cpu_ms();
 
     need(mien_secagg_device_roll(d, (struct mien_span){mien_secagg_sum_roll(b->sum), len}, NULL),
          "roll");
@@ -107,56 +150,81 @@ static void share_from(struct bench *b, uint32_t from)
                                        mien_secagg_sum_roster(b->sum, i), NULL),
              "roster");
     }
+    b->step_ms[STEP_ROSTER][from] = cpu_ms() - start;
+    start = cpu_ms();
     need(mien_secagg_device_roster_end(d, &b->rng, NULL), "roster");
+    for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++)
+        need(mien_secagg_device_shares(
+                 d, place, b->sealed + (size_t)place * MIEN_SEALED_SHARES_BYTES, &has[place]),
+             "shares");
+    b->step_ms[STEP_SHARES][from] = cpu_ms() - start;
     for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++) {
-        need(mien_secagg_device_shares(d, place, sealed, &has), "shares");
-        if (has)
-            need(mien_secagg_sum_shares(b->sum, from, mien_secagg_device_peer(d, place),
-                                        (struct mien_span){sealed, sizeof(sealed)}),
+        const struct mien_span sealed = {b->sealed + (size_t)place * MIEN_SEALED_SHARES_BYTES,
+                                         MIEN_SEALED_SHARES_BYTES};
+
+        if (has[place])
+            need(mien_secagg_sum_shares(b->sum, from, mien_secagg_device_peer(d, place), sealed),
                  "shares");
     }
 }
 
 static void deliver_to(struct bench *b, uint32_t to)
 {
-    for (uint32_t from = 0; from < b->session.n; from++) {
+    struct mien_secagg_device *d = b->device[to];
+    const double start = cpu_ms();
+
+    for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++) {
+        const uint32_t from = mien_secagg_device_peer(d, place);
         const uint8_t *sealed = mien_secagg_sum_delivery(b->sum, from, to);
 
         if (sealed != NULL)
-            need(mien_secagg_device_deliver(b->device[to], from,
-                                            (struct mien_span){sealed, MIEN_SEALED_SHARES_BYTES},
-                                            NULL),
+            need(mien_secagg_device_deliver(
+                     d, from, (struct mien_span){sealed, MIEN_SEALED_SHARES_BYTES}, NULL),
                  "deliver");
     }
-    need(mien_secagg_device_deliver_end(b->device[to], NULL), "deliver");
+    need(mien_secagg_device_deliver_end(d, NULL), "deliver");
+    b->step_ms[STEP_OPEN][to] = cpu_ms() - start;
 }
 
 static void input_from(struct bench *b, uint32_t i)
 {
-    const size_t len = (size_t)mien_secagg_packed_bytes(b->session.dim, BITS);
+    const size_t len = (size_t)mien_secagg_packed_bytes(b->session.dim, b->session.bits);
+    struct mien_contribution contribution = {.update = b->update};
+    struct mien_quantise_note note;
+    double start = cpu_ms();
 
-    memset(b->vector, 0, b->session.dim * sizeof(*b->vector));
+    need(mien_quantise(&b->params, NULL, &contribution, &b->rng, (int32_t *)b->vector, &note),
+         "quantise");
+    b->step_ms[STEP_QUANTISE][i] = cpu_ms() - start;
+    start = cpu_ms();
     need(mien_secagg_device_mask(b->device[i], b->vector), "mask");
-    mien_pack(b->vector, b->session.dim, BITS, b->packed);
+    b->step_ms[STEP_MASK][i] = cpu_ms() - start;
+    start = cpu_ms();
+    mien_pack(b->vector, b->session.dim, b->session.bits, b->packed);
+    b->step_ms[STEP_PACK][i] = cpu_ms() - start;
+    start = cpu_ms();
     need(mien_secagg_sum_input(b->sum, i, (struct mien_span){b->packed, len}), "input");
+    b->ingest_ms[i] = cpu_ms() - start;
 }
 
 static void confirm_from(struct bench *b, uint32_t from, const uint8_t *bitmap, const uint8_t *root)
 {
     uint8_t signature[MIEN_SIGNATURE_BYTES];
+    double start = cpu_ms();
 
     need(mien_secagg_device_survivors(b->device[from], bitmap, root, b->identity_seed[from],
                                       signature, NULL),
          "survivors");
+    b->step_ms[STEP_SIGN][from] = cpu_ms() - start;
+    start = cpu_ms();
     need(mien_secagg_sum_confirm(b->sum, from, signature), "confirm");
+    b->coordinator_ms += cpu_ms() - start;
 }
 
-static void reveal_from(struct bench *b, uint32_t from)
+static void check_confirms(struct bench *b, uint32_t from)
 {
     struct mien_secagg_device *d = b->device[from];
-    uint8_t share[MIEN_SHARE_BYTES];
-    bool survived = false;
-    bool has = false;
+    const double start = cpu_ms();
 
     for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++) {
         const uint32_t of = mien_secagg_device_peer(d, place);
@@ -166,45 +234,131 @@ static void reveal_from(struct bench *b, uint32_t from)
             need(mien_secagg_device_confirm(d, of, signature, NULL), "confirmed");
     }
     need(mien_secagg_device_confirm_end(d, NULL), "confirmed");
-    for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++) {
-        need(mien_secagg_device_reveal(d, place, &survived, share, &has), "reveal");
-        if (has)
-            need(mien_secagg_sum_reveal(b->sum, from, mien_secagg_device_peer(d, place), survived,
-                                        (struct mien_span){share, sizeof(share)}),
-                 "reveal");
-    }
+    b->step_ms[STEP_CHECK][from] = cpu_ms() - start;
 }
 
-/* Messages up to the masked vectors; prints what the first device took. */
+static void reveal_from(struct bench *b, uint32_t from)
+{
+    struct mien_secagg_device *d = b->device[from];
+    const uint32_t n = mien_secagg_device_n_peers(d);
+    static uint8_t share[MIEN_SECAGG_MAX_HOLDERS + 1][MIEN_SHARE_BYTES];
+    bool survived[MIEN_SECAGG_MAX_HOLDERS + 1];
+    bool has[MIEN_SECAGG_MAX_HOLDERS + 1];
+    double start = cpu_ms();
+
+    for (uint32_t place = 0; place < n; place++)
+        need(mien_secagg_device_reveal(d, place, &survived[place], share[place], &has[place]),
+             "reveal");
+    b->step_ms[STEP_REVEAL][from] = cpu_ms() - start;
+    start = cpu_ms();
+    for (uint32_t place = 0; place < n; place++) {
+        if (has[place])
+            need(mien_secagg_sum_reveal(b->sum, from, mien_secagg_device_peer(d, place),
+                                        survived[place],
+                                        (struct mien_span){share[place], MIEN_SHARE_BYTES}),
+                 "reveal");
+    }
+    b->coordinator_ms += cpu_ms() - start;
+}
+
+/* Messages up to the masked vectors. */
 static void run_devices(struct bench *b, uint32_t n_stay)
 {
     const uint32_t n = b->session.n;
-    double first = 0.0;
 
     for (uint32_t i = 0; i < n; i++) {
         struct mien_session_keys keys;
+        const double start = cpu_ms();
 
         make_device(b, i);
         mien_secagg_device_keys(b->device[i], &keys);
+        b->step_ms[STEP_KEYS][i] = cpu_ms() - start;
         need(mien_secagg_sum_keys(b->sum, i, b->credential[i], &keys, NULL), "keys");
     }
     need(mien_secagg_sum_close_keys(b->sum, b->opening), "keys");
-    double start = cpu_ms();
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         share_from(b, i);
-        first += i == 0 ? cpu_ms() - start : 0.0;
-    }
     need(mien_secagg_sum_close_shares(b->sum), "shares");
-    start = cpu_ms();
-    deliver_to(b, 0);
-    printf("device: roster, shares  %8.1f ms\n", first + cpu_ms() - start);
-    for (uint32_t i = 1; i < n; i++)
+    for (uint32_t i = 0; i < n; i++)
         deliver_to(b, i);
-    start = cpu_ms();
-    input_from(b, 0);
-    printf("device: mask, pack (+1 unpack) %.1f ms\n", cpu_ms() - start);
-    for (uint32_t i = 1; i < n_stay; i++)
+    for (uint32_t i = 0; i < n_stay; i++)
         input_from(b, i);
+}
+
+static void print_device(struct bench *b, uint32_t n_stay)
+{
+    const uint64_t control = MIEN_KEY_BYTES * 2 + MIEN_SIGNATURE_BYTES * 2 +
+                             (uint64_t)b->session.k * (MIEN_SEALED_SHARES_BYTES + MIEN_SHARE_BYTES);
+    double total = 0.0;
+
+    for (int s = 0; s < N_STEPS; s++) {
+        const double ms = median_ms(b->step_ms[s], n_stay);
+
+        printf("device: %-24s %8.2f ms\n", step_names[s], ms);
+        total += ms;
+    }
+    printf("device: all                      %8.2f ms\n", total);
+    printf("device: upload                   %8.3f MB of vector, %.1f KB of keys, shares, "
+           "signatures\n",
+           (double)mien_secagg_packed_bytes(b->session.dim, b->session.bits) * 1e-6,
+           (double)control * 1e-3);
+    printf("coordinator: ingest a vector     %8.2f ms\n", median_ms(b->ingest_ms, n_stay));
+}
+
+/* Unmasks with a crew of so many threads and says what that took. */
+static void unmask(struct bench *b, uint32_t n_threads)
+{
+    struct mien_crew_threads threads = {.n_threads = n_threads};
+    const struct mien_crew crew = mien_crew_of_threads(&threads);
+    int64_t *total = block(b->session.dim, sizeof(*total));
+    uint32_t blamed = 0;
+    const double start = cpu_ms();
+    const double wall = wall_ms();
+
+    need(mien_secagg_sum_unmask(b->sum, &crew, total, &blamed), "unmask");
+    printf("coordinator: vectors to sum      %8.1f ms CPU, %.1f ms wall on %u threads\n",
+           cpu_ms() - start + b->coordinator_ms, wall_ms() - wall + b->coordinator_ms, n_threads);
+    for (uint32_t j = 0; j < b->session.dim; j++)
+        need(total[j] == 0 ? MIEN_OK : MIEN_ECORRUPT, "the sum of zeros");
+    mien_free(total);
+}
+
+/* On one thread in a copy of the process, then on all. */
+static void unmask_twice(struct bench *b)
+{
+    int status = 0;
+
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        unmask(b, 1);
+        fflush(stdout);
+        _exit(0);
+    }
+    need(child > 0 && waitpid(child, &status, 0) == child && status == 0 ? MIEN_OK : MIEN_EIO,
+         "one thread");
+    unmask(b, mien_crew_threads_all().n_threads);
+}
+
+/* What the masks of those that stayed and left take, by the kernel alone. */
+static void print_limit(struct bench *b, const uint8_t *bitmap)
+{
+    enum { RUNS = 32 };
+    const uint32_t n = b->session.n;
+    const uint32_t n_alive = mien_bitmap_count(bitmap, n);
+    struct mien_mask masks[RUNS];
+
+    need(mien_rng_fill(&b->rng, masks, sizeof(masks)), "random");
+    for (int i = 0; i < RUNS; i++)
+        masks[i].subtract = i % 2 == 1;
+    const double start = cpu_ms();
+    need(mien_mask_apply(NULL, masks, RUNS, b->vector, b->session.dim), "masks");
+    const double mask = (cpu_ms() - start) / RUNS;
+    /* Of those that left, each has k / n of the survivors for neighbours. */
+    const double n_masks =
+        n_alive + (double)(n - n_alive) * b->session.k * n_alive / (n > 1 ? n - 1 : 1);
+    printf("keystream's share: a mask %.3f ms (%s); device %.1f ms; coordinator %.1f ms\n", mask,
+           mien_mask_best(&masks[0])->name, mask * (b->session.k + 1), mask * n_masks);
 }
 
 static void bench_session(struct bench *b)
@@ -213,36 +367,70 @@ static void bench_session(struct bench *b)
     const uint32_t n_stay = n - n / 10;
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
-    uint32_t blamed = 0;
-    struct mien_crew_threads threads = mien_crew_threads_all();
-    const struct mien_crew crew = mien_crew_of_threads(&threads);
-    int64_t *total = block(b->session.dim, sizeof(*total));
+    struct rusage usage;
 
     make_members(b);
     need(mien_secagg_sum_new(&b->session, b->tags, &b->sum), "session");
     run_devices(b, n_stay);
-    need(mien_secagg_sum_close_inputs(b->sum, bitmap, root), "inputs");
     double start = cpu_ms();
+    need(mien_secagg_sum_close_inputs(b->sum, bitmap, root), "inputs");
+    b->coordinator_ms = cpu_ms() - start;
     for (uint32_t i = 0; i < n_stay; i++)
         confirm_from(b, i, bitmap, root);
     need(mien_secagg_sum_close_confirms(b->sum), "confirms");
-    printf("confirms, both sides    %8.1f ms\n", cpu_ms() - start);
-    start = cpu_ms();
-    reveal_from(b, 0);
-    printf("device: check, reveal   %8.1f ms\n", cpu_ms() - start);
-    for (uint32_t i = 1; i < n_stay; i++)
+    for (uint32_t i = 0; i < n_stay; i++)
+        check_confirms(b, i);
+    for (uint32_t i = 0; i < n_stay; i++)
         reveal_from(b, i);
-    start = cpu_ms();
-    const double wall = wall_ms();
-    need(mien_secagg_sum_unmask(b->sum, &crew, total, &blamed), "unmask");
-    printf("coordinator: unmask     %8.1f ms CPU, %.1f ms on %u threads (%u left)\n",
-           cpu_ms() - start, wall_ms() - wall, threads.n_threads, n - n_stay);
-    for (uint32_t j = 0; j < b->session.dim; j++)
-        need(total[j] == 0 ? MIEN_OK : MIEN_ECORRUPT, "the sum of zeros");
+    print_device(b, n_stay);
+    unmask_twice(b);
+    print_limit(b, bitmap);
+    getrusage(RUSAGE_SELF, &usage);
+    printf("memory of all devices and the coordinator: %ld MB\n", usage.ru_maxrss / 1024);
     for (uint32_t i = 0; i < n; i++)
         mien_secagg_device_free(b->device[i]);
     mien_secagg_sum_free(b->sum);
-    mien_free(total);
+}
+
+/* 20 bits, or as many more as sums of so many members need when peaks may be cut. */
+static void choose_bits(struct bench *b)
+{
+    struct mien_secagg_shape shape = {.n_update = b->session.dim - MIEN_N_METRICS,
+                                      .clip = 1.0,
+                                      .n_max = b->session.n,
+                                      .bits = LEAST_BITS};
+
+    while (shape.bits < MIEN_SECAGG_MAX_BITS &&
+           mien_secagg_params_init(&b->params, &shape, NULL) == MIEN_ELIMIT)
+        shape.bits++;
+    need(mien_secagg_params_init(&b->params, &shape, NULL), "parameters");
+    b->session.bits = shape.bits;
+}
+
+static void set_up(struct bench *b)
+{
+    b->vector = block(b->session.dim, sizeof(*b->vector));
+    b->update = block(b->session.dim, sizeof(*b->update));
+    b->packed = block((size_t)mien_secagg_packed_bytes(b->session.dim, b->session.bits), 1);
+    b->sealed = block(b->session.k + 1, MIEN_SEALED_SHARES_BYTES);
+    b->ingest_ms = block(b->session.n, sizeof(double));
+    for (int s = 0; s < N_STEPS; s++)
+        b->step_ms[s] = block(b->session.n, sizeof(double));
+}
+
+static void tear_down(struct bench *b)
+{
+    mien_free(b->vector);
+    mien_free(b->update);
+    mien_free(b->packed);
+    mien_free(b->sealed);
+    mien_free(b->ingest_ms);
+    for (int s = 0; s < N_STEPS; s++)
+        mien_free(b->step_ms[s]);
+    mien_free(b->tags);
+    mien_free(b->identity_seed);
+    mien_free(b->credential);
+    mien_free(b->device);
 }
 
 int main(int argc, char **argv)
@@ -252,7 +440,7 @@ int main(int argc, char **argv)
     const uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 128;
     const uint32_t dim = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1000000;
     struct mien_design d = {0};
-    struct bench b = {.rng = mien_rng_system(), .session = {.n = n, .dim = dim, .bits = BITS}};
+    struct bench b = {.rng = mien_rng_system(), .session = {.n = n, .dim = dim}};
 
     if (argc > 4) {
         d.k = (uint32_t)strtoul(argv[3], NULL, 10);
@@ -262,18 +450,15 @@ int main(int argc, char **argv)
     }
     b.session.k = d.k;
     b.session.t = d.t;
+    if (dim <= MIEN_N_METRICS || n > MIEN_SECAGG_MAX_MEMBERS)
+        return 2;
+    choose_bits(&b);
     if (!mien_session_is_sound(&b.session))
         return 2;
-    b.vector = block(dim, sizeof(*b.vector));
-    b.packed = block((size_t)mien_secagg_packed_bytes(dim, BITS), 1);
-    printf("%u members, %u neighbours, threshold %u, %u values of %d bits, CPU time\n", n, d.k, d.t,
-           dim, BITS);
+    set_up(&b);
+    printf("%u members, %u neighbours, threshold %u, %u values of %u bits, one in ten leaves\n", n,
+           d.k, d.t, dim, b.session.bits);
     bench_session(&b);
-    mien_free(b.vector);
-    mien_free(b.packed);
-    mien_free(b.tags);
-    mien_free(b.identity_seed);
-    mien_free(b.credential);
-    mien_free(b.device);
+    tear_down(&b);
     return 0;
 }

@@ -225,6 +225,21 @@ static void the_largest_sum_comes_back_and_one_more_would_not(void **state)
     }
 }
 
+/* 20 bits for sums of 1000 vectors of 10^6: coordinates are cut at 524 where metrics would have
+ * been 1000, so metrics are scaled by less. */
+static void metrics_fit_the_bits(void **state)
+{
+    (void)state;
+    struct mien_secagg_params p;
+
+    assert_int_equal(init(&p, 1000000 - MIEN_N_METRICS, CLIP, 1000, 20), MIEN_OK);
+    assert_int_equal(p.q_max, 524);
+    assert_int_equal(p.metric_scale, 524);
+    assert_true(mien_secagg_packed_bytes(p.dim, p.bits) == 2500000);
+    assert_int_equal(init(&p, 1000000, CLIP, 1000, 17), MIEN_OK);
+    assert_int_equal(init(&p, 1000000, CLIP, 1000, 16), MIEN_ELIMIT);
+}
+
 /* Coordinates and squares at the bounds hold, one above does not; in any block of the check. */
 static void bounds_are_exact(void **state)
 {
@@ -416,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_peak_is_clamped_and_counted),
         cmocka_unit_test(redraws_end_in_rounding_toward_zero),
         cmocka_unit_test(the_largest_sum_comes_back_and_one_more_would_not),
+        cmocka_unit_test(metrics_fit_the_bits),
         cmocka_unit_test(bounds_are_exact),
         cmocka_unit_test(sums_come_back_as_averages),
         cmocka_unit_test(rotated_vectors_add_up),
