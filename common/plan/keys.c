@@ -215,6 +215,11 @@ static const struct key keys[] = {
      NUMBER,
      AT(epsilon_cap),
      {0}},
+    {{"privacy.mechanism", "name",
+      "noise: rounded_gaussian, or discrete_gaussian (charged by zCDP and RDP only)"},
+     NAME,
+     AT(mechanism),
+     {"rounded_gaussian", "discrete_gaussian"}},
     {{"privacy.sampling", "name",
       "none: everybody takes part; poisson: a coin per unit; fixed: round.cohort of at least "
       "round.population; poisson-capped: coins, at most round.cap"},

@@ -84,6 +84,10 @@ enum mien_plan_sampling {
     MIEN_PLAN_POISSON_CAPPED = 4,
 };
 
+/* Whose noise is drawn: the rounded Gaussian, for which every Gaussian accountant is a proof, or
+ * the discrete one; the numbers are those of enum mien_mechanism_kind in server/store. */
+enum mien_plan_mechanism { MIEN_PLAN_ROUNDED_GAUSSIAN = 1, MIEN_PLAN_DISCRETE_GAUSSIAN = 2 };
+
 /* What the clip bounds: the update as a whole, or each of its k tensors at S / sqrt(k), which adds
  * up to S as well. */
 enum mien_clip_by { MIEN_CLIP_BY_UPDATE = 1, MIEN_CLIP_BY_TENSOR = 2 };
@@ -208,6 +212,7 @@ struct mien_plan {
     double delta;
     double epsilon_cap; /* of the reader; 0 for none */
     enum mien_plan_sampling sampling;
+    enum mien_plan_mechanism mechanism;
 };
 
 /* A plan that mien_plan_set can start from: the preset of that name (preset.h lists them).

@@ -112,6 +112,7 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->optimiser = plan->optimiser;
     m->sampling = plan->sampling;
     m->clip_by = plan->clip_by;
+    m->mechanism = plan->mechanism;
     m->server_optimiser = plan->server_optimiser;
     m->sum_class = plan->sum_class;
     m->share = plan->share;
@@ -235,6 +236,7 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->optimiser = (enum mien_optimiser)in->optimiser;
     out->sampling = (enum mien_plan_sampling)in->sampling;
     out->clip_by = (enum mien_clip_by)in->clip_by;
+    out->mechanism = (enum mien_plan_mechanism)in->mechanism;
     out->server_optimiser = (enum mien_server_optimiser)in->server_optimiser;
     out->sum_class = (enum mien_plan_class)in->sum_class;
     out->share = (enum mien_plan_share)in->share;

@@ -27,7 +27,15 @@ static enum mien_status make_noise(struct mien_coordinator *c, struct mien_err *
         return mien_err_set(err, MIEN_EINVAL,
                             "privacy.noise_multiplier: sigma would be %.0f, above %" PRIu64, sigma,
                             (uint64_t)MIEN_NOISE_MAX_SIGMA);
-    return mien_noise_new((uint64_t)sigma, &c->noise_sampler);
+    const uint64_t whole = (uint64_t)sigma;
+    if (c->config.plan.mechanism == MIEN_PLAN_ROUNDED_GAUSSIAN)
+        return mien_noise_new(whole, &c->noise_sampler);
+    if (whole > UINT32_MAX ||
+        mien_discrete_gaussian_init(&c->discrete, whole * whole, 1) != MIEN_OK)
+        return mien_err_set(
+            err, MIEN_EINVAL,
+            "privacy.mechanism = discrete_gaussian: sigma %" PRIu64 " is above 2^28", whole);
+    return MIEN_OK;
 }
 
 static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)

@@ -5,6 +5,7 @@
 #ifndef MIEN_CORE_INTERNAL_H
 #define MIEN_CORE_INTERNAL_H
 
+#include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
 #include "common/nn/server_optim.h"
@@ -126,11 +127,12 @@ struct mien_coordinator {
     struct mien_buf plan_bytes;
     uint8_t plan_hash[32];
     uint8_t signing_key[32];
-    struct mien_noise *noise_sampler; /* NULL without noise */
-    struct mien_gtrainer *gtrainer;   /* NULL when devices train the generator */
-    struct mien_release_state model;  /* served */
-    struct mien_release_state next;   /* being made by RELEASE */
-    int64_t *total;                   /* [dim] secret until noise and sum are in: noise first */
+    struct mien_noise *noise_sampler;       /* of the rounded Gaussian; NULL without */
+    struct mien_discrete_gaussian discrete; /* of the discrete one; t is 0 without */
+    struct mien_gtrainer *gtrainer;         /* NULL when devices train the generator */
+    struct mien_release_state model;        /* served */
+    struct mien_release_state next;         /* being made by RELEASE */
+    int64_t *total; /* [dim] secret until noise and sum are in: noise first */
     float metrics[MIEN_N_METRICS];
 
     struct mien_peer *peers;

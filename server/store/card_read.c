@@ -13,7 +13,7 @@
 static const char LABEL[] = "mien card v1";
 static const char LAST_MEMBER[] = ",\n  \"ledger_signature\": ";
 
-const char *const mien_card_kinds[] = {"rounded_gaussian", NULL};
+const char *const mien_card_kinds[] = {"rounded_gaussian", "discrete_gaussian", NULL};
 const char *const mien_card_relations[] = {"zero-out", NULL};
 const char *const mien_card_units[] = {"enrolment token", NULL};
 const char *const mien_card_makers[] = {"coordinator", NULL};

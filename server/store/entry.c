@@ -45,6 +45,8 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
         .noise = noise,
         .count = count,
         .apart = mien_dp_draw_apart(&draw),
+        .kind = mechanism->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
+                                                                    : MIEN_DP_GAUSSIAN,
     };
 }
 
@@ -261,7 +263,7 @@ static const char *noise_problem(const struct mien_mechanism *m)
     if (common_divisor(m->sigma2_num, m->sigma2_den) != 1)
         return "variance not in lowest terms";
     if (m->sigma2_den != 1 || !is_square(m->sigma2_num))
-        return "the sigma of a rounded Gaussian is an integer";
+        return "sigma is no integer";
     if (memcmp(m->strategy, none, sizeof(none)) != 0)
         return "a strategy of independent noise";
     return NULL;
@@ -282,7 +284,9 @@ static const char *cohort_problem(const struct mien_mechanism *m)
 
 static const char *mechanism_problem(const struct mien_mechanism *m)
 {
-    if (m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN || m->noise_by != MIEN_NOISE_BY_COORDINATOR)
+    if ((m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN &&
+         m->kind != MIEN_MECHANISM_DISCRETE_GAUSSIAN) ||
+        m->noise_by != MIEN_NOISE_BY_COORDINATOR)
         return "a mechanism that this version of mien cannot account for";
     if (m->relation != MIEN_RELATION_ZERO_OUT || m->unit != MIEN_UNIT_TOKEN)
         return "a relation or unit that this version of mien does not know";

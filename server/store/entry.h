@@ -40,7 +40,10 @@ const char *mien_entry_kind_name(enum mien_entry_kind kind);
 
 /* What is added to a sum, by whom, and who is protected against whom. A number that this version
  * cannot account for is refused when an entry is read. */
-enum mien_mechanism_kind { MIEN_MECHANISM_ROUNDED_GAUSSIAN = 1 };
+enum mien_mechanism_kind {
+    MIEN_MECHANISM_ROUNDED_GAUSSIAN = 1,
+    MIEN_MECHANISM_DISCRETE_GAUSSIAN = 2,
+};
 enum mien_unit_kind { MIEN_UNIT_TOKEN = 1 }; /* the person an enrolment token was issued for */
 enum mien_noise_by { MIEN_NOISE_BY_COORDINATOR = 1 };
 

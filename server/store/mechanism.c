@@ -30,7 +30,7 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
         return mien_err_set(err, status, "the plan has no fingerprint: %s",
                             mien_status_text(status));
     entry.mechanism = (struct mien_mechanism){
-        .kind = MIEN_MECHANISM_ROUNDED_GAUSSIAN,
+        .kind = (enum mien_mechanism_kind)plan->mechanism,
         .relation = MIEN_RELATION_ZERO_OUT,
         .unit = MIEN_UNIT_TOKEN,
         .noise_by = MIEN_NOISE_BY_COORDINATOR,

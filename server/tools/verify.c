@@ -199,8 +199,10 @@ static void print_event(const struct mien_card_event *event)
     const double sigma = sqrt((double)m->sigma2_num / (double)m->sigma2_den);
 
     printf("  run %" PRIu32 ": %" PRIu64 " releases, each a sum in which one person's part has L2 "
-           "norm at most %" PRIu64 ",\n    and rounded Gaussian noise of sigma %.6g (z = %.4g); ",
-           event->run, event->releases, m->bound, sigma, sigma / (double)m->bound);
+           "norm at most %" PRIu64 ",\n    and %s Gaussian noise of sigma %.6g (z = %.4g); ",
+           event->run, event->releases, m->bound,
+           m->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? "discrete" : "rounded", sigma,
+           sigma / (double)m->bound);
     if (m->sampling == MIEN_SAMPLING_NONE)
         printf("counted as if everybody took part\n");
     else if (m->sampling == MIEN_SAMPLING_FIXED)

@@ -33,7 +33,10 @@ static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n
                                   .rate = draw.rate,
                                   .noise = plan->noise_multiplier,
                                   .count = n,
-                                  .apart = mien_dp_draw_apart(&draw)};
+                                  .apart = mien_dp_draw_apart(&draw),
+                                  .kind = plan->mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN
+                                              ? MIEN_DP_DISCRETE_GAUSSIAN
+                                              : MIEN_DP_GAUSSIAN};
 }
 
 double sim_ledger_epsilon(const struct sim_ledger *ledger)

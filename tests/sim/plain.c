@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/progress.h"
 #include "common/dp/clip.h"
+#include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
 #include "common/nn/server_optim.h"
@@ -27,7 +28,8 @@ struct plain {
     struct mien_layout layout;
     struct mien_secagg_params params;
     struct mien_rng_seeded *seeded;
-    struct mien_noise *noise;
+    struct mien_noise *noise;               /* of the rounded Gaussian; NULL without */
+    struct mien_discrete_gaussian discrete; /* of the discrete one; t is 0 without */
     struct mien_gtrainer *gtrainer;
     struct mien_moments moments;
     struct mien_server_moments server;
@@ -200,6 +202,8 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
     status = rotation_of_round(p);
     if (status == MIEN_OK && p->noise != NULL)
         status = mien_noise_draw(p->noise, &rng, p->total, p->params.dim);
+    if (status == MIEN_OK && p->discrete.t != 0)
+        status = mien_discrete_gaussian_draw(&p->discrete, &rng, p->total, p->params.dim);
     if (status == MIEN_OK)
         status = train_all(p, workers);
     if (status == MIEN_OK)
@@ -224,7 +228,9 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
         status = sim_start_values(o, &p->values, &p->average, err);
     const double sigma = ceil(o->plan.noise_multiplier * (double)p->params.bound);
     if (status == MIEN_OK && sigma > 0.0)
-        status = mien_noise_new((uint64_t)sigma, &p->noise);
+        status = o->plan.mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN
+                     ? mien_discrete_gaussian_init(&p->discrete, (uint64_t)(sigma * sigma), 1)
+                     : mien_noise_new((uint64_t)sigma, &p->noise);
     if (status == MIEN_OK && on_coordinator)
         status = mien_gtrainer_new(&o->plan, &p->gtrainer);
     if (status != MIEN_OK)

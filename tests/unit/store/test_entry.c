@@ -189,6 +189,26 @@ static void noise_is_never_counted_as_more_than_it_is(void **state)
     }
 }
 
+/* Losses of the discrete Gaussian are those of no continuous one: bounds count, and no PLD. */
+static void the_discrete_gaussian_is_charged_by_bounds_that_hold_for_it(void **state)
+{
+    (void)state;
+    struct mien_mechanism m = fixture_plan().mechanism;
+    const struct mien_dp_event rounded = mien_mechanism_event(&m, 5);
+    struct mien_dp_cost of_rounded;
+    struct mien_dp_cost of_discrete;
+
+    m.kind = MIEN_MECHANISM_DISCRETE_GAUSSIAN;
+    const struct mien_dp_event discrete = mien_mechanism_event(&m, 5);
+    assert_int_equal(discrete.kind, MIEN_DP_DISCRETE_GAUSSIAN);
+    assert_int_equal(mien_dp_account(&rounded, 1, 1e-5, &of_rounded, NULL), MIEN_OK);
+    assert_int_equal(mien_dp_account(&discrete, 1, 1e-5, &of_discrete, NULL), MIEN_OK);
+    assert_true(of_discrete.pld == MIEN_DP_NOT_VALID);
+    assert_true(of_discrete.gaussian == MIEN_DP_NOT_VALID);
+    assert_true(of_discrete.epsilon >= of_rounded.epsilon);
+    assert_true(of_discrete.epsilon_witness > of_rounded.epsilon_witness);
+}
+
 static void whatever_is_accepted_has_one_spelling(void **state)
 {
     (void)state;
@@ -224,6 +244,7 @@ int main(void)
         cmocka_unit_test(fields_out_of_range_have_no_bytes),
         cmocka_unit_test(an_entry_of_the_first_format_is_refused_with_a_sentence),
         cmocka_unit_test(noise_is_never_counted_as_more_than_it_is),
+        cmocka_unit_test(the_discrete_gaussian_is_charged_by_bounds_that_hold_for_it),
         cmocka_unit_test(whatever_is_accepted_has_one_spelling),
     };
 
