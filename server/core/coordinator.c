@@ -76,7 +76,7 @@ enum mien_status mien_coordinator_new(const struct mien_coordinator_config *conf
         return MIEN_ENOMEM;
     c->config = *config;
     c->version = config->version;
-    c->min_units = mien_round_min_units(&c->config.plan);
+    c->min_units = mien_coordinator_min_units(&c->config.plan);
     enum mien_status status = set_up(c, err);
     if (status != MIEN_OK) {
         mien_coordinator_free(c);

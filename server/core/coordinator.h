@@ -203,6 +203,10 @@ struct mien_coordinator_status {
     float metrics[4]; /* of the last release, averaged over the planned cohort */
 };
 
+/* The fewest units, eligible and connected, with which a round of the plan opens (the opening rule
+ * of docs/privacy.md); MIEN_DP_NEVER where no number is enough. */
+uint64_t mien_coordinator_min_units(const struct mien_plan *plan);
+
 struct mien_coordinator_status mien_coordinator_status(const struct mien_coordinator *c);
 
 /* The model as served: values [n_values], and the generator's average. Valid until the next

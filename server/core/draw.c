@@ -15,7 +15,7 @@ bool mien_round_is_sampled(const struct mien_coordinator *c)
     return mien_plan_rate(&c->config.plan) < 1.0;
 }
 
-uint64_t mien_round_min_units(const struct mien_plan *plan)
+uint64_t mien_coordinator_min_units(const struct mien_plan *plan)
 {
     const struct mien_dp_draw draw = {
         .sampling = (enum mien_sampling)plan->sampling,

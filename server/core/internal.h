@@ -187,7 +187,6 @@ uint64_t mien_round_packed_bytes(const struct mien_coordinator *c);
 
 /* draw.c */
 bool mien_round_is_sampled(const struct mien_coordinator *c);
-uint64_t mien_round_min_units(const struct mien_plan *plan);
 /* Whether devices of the unit are connected; they know from here on that there are more. */
 bool mien_round_share_unit(struct mien_coordinator *c, const uint8_t unit[32]);
 /* Units whose check-ins are held: N_t of the opening rule. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mien init: makes a state directory. */
 #include "common/base/mem.h"
+#include "common/dp/sampling.h"
+#include "common/plan/sampling.h"
+#include "server/core/coordinator.h"
 #include "server/store/statedir.h"
 #include "server/tools/tools.h"
 
@@ -30,6 +33,23 @@ static enum mien_status configure(const struct init_options *options, struct mie
     return status;
 }
 
+/* How many people a round waits for, and whether those that the plan is made for are enough. */
+static void say_opening(const struct mien_plan *plan)
+{
+    const uint64_t needed = mien_coordinator_min_units(plan);
+    const uint64_t population = (uint64_t)(plan->cohort / mien_plan_rate(plan) + 0.5);
+
+    if (needed != MIEN_DP_NEVER)
+        (void)fprintf(stderr, "A round opens when %llu people's devices are connected.\n",
+                      (unsigned long long)needed);
+    if (needed > population)
+        (void)fprintf(stderr,
+                      "WARNING: the plan is made for %llu people (round.cohort over its rate), "
+                      "with whom no round would open: raise round.cohort or lower "
+                      "round.min_reports.\n",
+                      (unsigned long long)population);
+}
+
 static enum mien_status run(const char *dir, const struct init_options *options,
                             struct mien_err *err)
 {
@@ -49,6 +69,7 @@ static enum mien_status run(const char *dir, const struct init_options *options,
                                                           : "NO NOISE: nothing is private");
         if (mien_plan_warning(&config->plan) != NULL)
             (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&config->plan));
+        say_opening(&config->plan);
         (void)fprintf(stderr, "Next: mien token %s, then mien-coordinator %s\n", dir, dir);
     }
     mien_free(config);

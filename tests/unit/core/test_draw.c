@@ -29,7 +29,7 @@ static struct fleet *begin(enum mien_plan_sampling sampling, uint32_t n_whole, u
 
 static uint32_t min_units(const struct fleet *f)
 {
-    return (uint32_t)mien_round_min_units(&f->plan);
+    return (uint32_t)mien_coordinator_min_units(&f->plan);
 }
 
 static void a_round_opens_by_units_counted_before_any_coin(void **state)
