@@ -7,22 +7,25 @@
 #include "server/tools/grid.h"
 #include "server/tools/model_io.h"
 #include "server/tools/options.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/report.h"
+#include "tests/sim/tls.h"
 
-#include <cjson/cJSON.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 struct arguments {
-    const char *preset;
     const char *transport;
     const char *out;
     struct mien_option_list settings;
     bool json;
     struct sim_options options;
 };
+
+static bool over_tls(const struct arguments *a)
+{
+    return strcmp(a->transport, "tls") == 0;
+}
 
 static enum mien_status set_keys(struct arguments *a, struct mien_err *err)
 {
@@ -50,10 +53,13 @@ static enum mien_status check(struct arguments *a, struct mien_err *err)
 {
     const struct sim_options *o = &a->options;
 
-    if (strcmp(a->transport, "memory") != 0)
+    if (strcmp(a->transport, "memory") != 0 && strcmp(a->transport, "tls") != 0)
+        return mien_err_set(err, MIEN_EINVAL, "--transport %s: expected memory or tls",
+                            a->transport);
+    if (over_tls(a) && (o->check || o->lie > 0.0 || !o->secure_sum))
         return mien_err_set(err, MIEN_EINVAL,
-                            "--transport: only memory here; deploy/demo.sh runs real processes "
-                            "over TLS");
+                            "--check, --lie and secure_sum.simulate need --transport memory: over "
+                            "TLS devices are the real library, which says nothing false");
     if (o->n_devices < 2 || o->n_devices > 1000000)
         return mien_err_set(err, MIEN_ELIMIT, "--devices: expected 2 to 1000000");
     if (o->n_rounds == 0)
@@ -74,8 +80,6 @@ static enum mien_status write_model(const struct arguments *a, const struct sim_
     enum mien_status status = mien_layout_init(&model.layout, &model.plan, err);
 
     if (status == MIEN_OK)
-        status = mien_dir_make(a->out, 0755, err);
-    if (status == MIEN_OK)
         status = mien_path_join(a->out, "model.safetensors", path, PATH_MAX);
     if (status == MIEN_OK)
         status = mien_path_join(a->out, "grid.png", grid, sizeof(grid));
@@ -86,71 +90,48 @@ static enum mien_status write_model(const struct arguments *a, const struct sim_
     return status;
 }
 
-static void print_lines(const struct arguments *a, const struct sim_result *r)
+static enum mien_status run_rounds(const struct arguments *a, struct sim_result *result,
+                                   struct mien_err *err)
 {
-    for (size_t i = 0; i < r->n_rounds; i++) {
-        const struct sim_round *round = &r->rounds[i];
+    struct sim_faces *faces = NULL;
 
-        (void)printf("round %zu  drawn %u  reported %u  survived %u  %s  %.2f s%s\n", i + 1,
-                     round->drawn, round->reported, round->survived,
-                     round->released ? "released" : "abandoned", round->seconds,
-                     !round->checked    ? ""
-                     : round->sum_exact ? "  sum exact"
-                                        : "  SUM WRONG");
+    if (over_tls(a))
+        return sim_run_tls(&a->options, a->out, result, err);
+    enum mien_status status = sim_faces_open(&a->options, &faces, err);
+    if (status == MIEN_OK)
+        status = a->options.secure_sum ? sim_run(&a->options, faces, result, err)
+                                       : sim_run_plain(&a->options, faces, result, err);
+    sim_faces_free(faces);
+    return status;
+}
+
+/* Whether the run did what it was asked to. */
+static enum mien_status judge(const struct arguments *a, const struct sim_result *result,
+                              struct mien_err *err)
+{
+    uint64_t n_released = 0;
+
+    for (size_t i = 0; i < result->n_rounds; i++) {
+        n_released += result->rounds[i].released;
+        if (result->rounds[i].checked && !result->rounds[i].sum_exact)
+            return mien_err_set(err, MIEN_ECORRUPT, "a released sum is not the survivors' sum");
     }
-    (void)printf("epsilon %.4g at delta %g; %.1f devices a second; simulated, not private%s\n",
-                 r->epsilon, a->options.plan.delta, (double)r->n_trained / fmax(r->seconds, 1e-9),
-                 a->options.secure_sum ? "" : "; the secure sum was replaced by a plain one");
-}
-
-static bool add_round(cJSON *rounds, const struct sim_round *round)
-{
-    cJSON *o = cJSON_CreateObject();
-
-    if (o == NULL || !cJSON_AddItemToArray(rounds, o))
-        return false;
-    const bool sum = round->checked
-                         ? cJSON_AddBoolToObject(o, "sum_exact", round->sum_exact) != NULL
-                         : cJSON_AddNullToObject(o, "sum_exact") != NULL;
-    return sum && cJSON_AddNumberToObject(o, "drawn", round->drawn) != NULL &&
-           cJSON_AddNumberToObject(o, "reported", round->reported) != NULL &&
-           cJSON_AddNumberToObject(o, "survived", round->survived) != NULL &&
-           cJSON_AddBoolToObject(o, "released", round->released) != NULL &&
-           cJSON_AddNumberToObject(o, "seconds", round->seconds) != NULL;
-}
-
-static enum mien_status print_json(const struct arguments *a, const struct sim_result *r,
-                                   const char *model)
-{
-    cJSON *o = cJSON_CreateObject();
-    cJSON *rounds = o == NULL ? NULL : cJSON_AddArrayToObject(o, "rounds");
-    bool ok = rounds != NULL;
-
-    for (size_t i = 0; i < r->n_rounds && ok; i++)
-        ok = add_round(rounds, &r->rounds[i]);
-    ok = ok &&
-         (isfinite(r->epsilon) ? cJSON_AddNumberToObject(o, "epsilon", r->epsilon)
-                               : cJSON_AddNullToObject(o, "epsilon")) != NULL &&
-         cJSON_AddNumberToObject(o, "delta", a->options.plan.delta) != NULL &&
-         cJSON_AddStringToObject(o, "model", model) != NULL &&
-         cJSON_AddBoolToObject(o, "secure_sum", a->options.secure_sum) != NULL &&
-         cJSON_AddNumberToObject(o, "devices_per_second",
-                                 (double)r->n_trained / fmax(r->seconds, 1e-9)) != NULL &&
-         cJSON_AddStringToObject(o, "note", "simulated, not private") != NULL;
-    char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
-    if (text != NULL)
-        (void)puts(text);
-    cJSON_free(text);
-    cJSON_Delete(o);
-    return text == NULL ? MIEN_ENOMEM : MIEN_OK;
+    if (n_released == a->options.n_rounds)
+        return MIEN_OK;
+    return mien_err_set(err, MIEN_EPOLICY,
+                        "%llu of %llu rounds were released: a round needs %llu units and %u "
+                        "reports, %llu devices take part, and the cap is epsilon %g",
+                        (unsigned long long)n_released, (unsigned long long)a->options.n_rounds,
+                        (unsigned long long)mien_coordinator_min_units(&a->options.plan),
+                        a->options.plan.min_reports, (unsigned long long)a->options.n_devices,
+                        a->options.plan.epsilon_cap);
 }
 
 static enum mien_status run(struct arguments *a, struct mien_err *err)
 {
-    struct sim_faces *faces = NULL;
     struct sim_result result = {0};
     char model[PATH_MAX] = "";
-    enum mien_status status = mien_plan_preset(a->preset, &a->options.plan, err);
+    enum mien_status status = mien_plan_preset(a->options.preset, &a->options.plan, err);
 
     if (status == MIEN_OK)
         status = set_keys(a, err);
@@ -158,38 +139,35 @@ static enum mien_status run(struct arguments *a, struct mien_err *err)
         status = check(a, err);
     if (status == MIEN_OK && mien_plan_warning(&a->options.plan) != NULL)
         (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&a->options.plan));
+    if (status == MIEN_OK && a->out != NULL) /* said now, not after the work */
+        status = mien_dir_make(a->out, 0755, err);
     if (status == MIEN_OK)
-        status = sim_faces_open(&a->options, &faces, err);
-    if (status == MIEN_OK)
-        status = a->options.secure_sum ? sim_run(&a->options, faces, &result, err)
-                                       : sim_run_plain(&a->options, faces, &result, err);
+        status = run_rounds(a, &result, err);
     if (status == MIEN_OK && a->out != NULL)
         status = write_model(a, &result, model, err);
     if (status == MIEN_OK && a->json)
-        status = print_json(a, &result, model);
+        status = sim_report_json(&a->options, &result, model);
     else if (status == MIEN_OK)
-        print_lines(a, &result);
-    for (size_t i = 0; i < result.n_rounds && status == MIEN_OK; i++) {
-        if (result.rounds[i].checked && !result.rounds[i].sum_exact)
-            status = mien_err_set(err, MIEN_ECORRUPT, "a released sum is not the survivors' sum");
-    }
+        sim_report_lines(&a->options, &result);
+    if (status == MIEN_OK)
+        status = judge(a, &result, err);
     sim_result_fini(&result);
-    sim_faces_free(faces);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.preset = "faces32",
-                          .transport = "memory",
-                          .options = {.faces = "procedural",
+    struct arguments a = {.transport = "memory",
+                          .options = {.preset = "demo",
+                                      .faces = "procedural",
                                       .n_devices = 40,
                                       .n_rounds = 3,
                                       .seed = 1,
                                       .n_threads = 2,
                                       .secure_sum = true}};
     const struct mien_option options[] = {
-        {"--preset", MIEN_OPTION_TEXT, &a.preset, "P", "the plan to start from (default faces32)"},
+        {"--preset", MIEN_OPTION_TEXT, &a.options.preset, "P",
+         "the plan to start from (default demo)"},
         {"--set", MIEN_OPTION_LIST, &a.settings, "K=V",
          "a key of the plan; secure_sum.simulate=false computes only"},
         {"--devices", MIEN_OPTION_NUMBER, &a.options.n_devices, "N", "devices (default 40)"},
@@ -197,7 +175,8 @@ int main(int argc, char **argv)
         {"--faces", MIEN_OPTION_TEXT, &a.options.faces, "FDIR",
          "a folder of folders, or procedural (default)"},
         {"--init", MIEN_OPTION_TEXT, &a.options.init, "MODEL", "a model to start from"},
-        {"--transport", MIEN_OPTION_TEXT, &a.transport, "T", "memory (default)"},
+        {"--transport", MIEN_OPTION_TEXT, &a.transport, "T",
+         "memory (default), or tls: the real daemon and device library on loopback"},
         {"--drop", MIEN_OPTION_REAL, &a.options.drop, "SHARE",
          "of assigned devices that leave in a round (default 0)"},
         {"--lie", MIEN_OPTION_REAL, &a.options.lie, "SHARE",
@@ -213,7 +192,8 @@ int main(int argc, char **argv)
         .name = "mien-sim",
         .synopsis = "[--preset P] [--set K=V]... --devices N --rounds R [--faces FDIR|procedural]",
         .about = "Runs a fleet of real device cores against the real coordinator core in one "
-                 "process, under virtual time. Results are simulated, not private.",
+                 "process, under virtual time, or over TLS on loopback. Results are simulated, "
+                 "not private.",
         .options = options,
         .n_options = sizeof(options) / sizeof(options[0]),
     };

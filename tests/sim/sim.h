@@ -21,6 +21,7 @@ struct sim_world;
 
 /* What a run is. */
 struct sim_options {
+    const char *preset; /* that the plan starts from */
     struct mien_plan plan;
     const char *faces; /* a folder of folders, or "procedural" */
     const char *init;  /* a model to start from; NULL for fresh values */
@@ -58,6 +59,9 @@ struct sim_result {
     float *average;     /* [n_values - n_d] given */
     uint64_t n_refused; /* times the coordinator refused a message */
     struct mien_drill_report drill;
+    /* Over TLS only: */
+    uint64_t n_broken;       /* connections that were broken on purpose */
+    uint64_t peak_rss_bytes; /* of the coordinator's process */
 };
 
 void sim_result_fini(struct sim_result *result);
