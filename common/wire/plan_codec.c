@@ -101,6 +101,17 @@ static void spell_attribute(const struct mien_attribute *in, Mien__Attribute *ou
     out->high = in->high;
 }
 
+/* A choice that plans did not always have (plan.proto) counts from 0 there: absent is the first. */
+static uint32_t later(unsigned choice)
+{
+    return (uint32_t)choice - 1;
+}
+
+static unsigned was_later(uint32_t spelled)
+{
+    return spelled + 1u;
+}
+
 static void spell(const struct mien_plan *plan, struct spelling *out)
 {
     Mien__Plan *m = &out->plan;
@@ -111,13 +122,13 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->loss = plan->loss;
     m->optimiser = plan->optimiser;
     m->sampling = plan->sampling;
-    m->clip_by = plan->clip_by;
-    m->mechanism = plan->mechanism;
-    m->server_optimiser = plan->server_optimiser;
-    m->sum_class = plan->sum_class;
-    m->share = plan->share;
-    m->conditioning = plan->conditioning;
-    m->norm = plan->norm;
+    m->clip_by = later(plan->clip_by);
+    m->mechanism = later(plan->mechanism);
+    m->server_optimiser = later(plan->server_optimiser);
+    m->sum_class = later(plan->sum_class);
+    m->share = later(plan->share);
+    m->conditioning = later(plan->conditioning);
+    m->norm = later(plan->norm);
 #define COPY(field) m->field = plan->field;
     SAME_FIELDS(COPY)
 #undef COPY
@@ -235,13 +246,13 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->loss = (enum mien_loss)in->loss;
     out->optimiser = (enum mien_optimiser)in->optimiser;
     out->sampling = (enum mien_plan_sampling)in->sampling;
-    out->clip_by = (enum mien_clip_by)in->clip_by;
-    out->mechanism = (enum mien_plan_mechanism)in->mechanism;
-    out->server_optimiser = (enum mien_server_optimiser)in->server_optimiser;
-    out->sum_class = (enum mien_plan_class)in->sum_class;
-    out->share = (enum mien_plan_share)in->share;
-    out->conditioning = (enum mien_conditioning)in->conditioning;
-    out->norm = (enum mien_norm)in->norm;
+    out->clip_by = (enum mien_clip_by)was_later(in->clip_by);
+    out->mechanism = (enum mien_plan_mechanism)was_later(in->mechanism);
+    out->server_optimiser = (enum mien_server_optimiser)was_later(in->server_optimiser);
+    out->sum_class = (enum mien_plan_class)was_later(in->sum_class);
+    out->share = (enum mien_plan_share)was_later(in->share);
+    out->conditioning = (enum mien_conditioning)was_later(in->conditioning);
+    out->norm = (enum mien_norm)was_later(in->norm);
 #define COPY(field)                                                                                \
     out->field = in->field;                                                                        \
     if (!isfinite((double)in->field))                                                              \
