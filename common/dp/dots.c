@@ -6,6 +6,9 @@
 #include <math.h>
 #include <stdint.h>
 
+/* A cell is never wider than this, so that what is linear in e^loss stays a small error. */
+#define MAX_WIDTH 0.5
+
 /* More would take seconds; with indices below 2^50, k h keeps its digits. */
 #define MAX_CELLS ((size_t)1 << 24)
 #define MAX_INDEX 1e15
@@ -69,18 +72,20 @@ static enum mien_status find_widths(const struct fold *fold, const struct mien_l
     }
     double scale = integral > 0.0 ? sqrt(6.0 * dots->variance / integral) : 0.0;
     for (size_t i = 0; i < nodes->n; i++)
-        widths->width[i] = fmin(widths->width[i] * scale, dots->max_width);
+        widths->width[i] = fmin(widths->width[i] * scale, MAX_WIDTH);
     return MIEN_OK;
 }
 
 /* How many grid steps the cell that starts at `loss` takes: the least width within it. */
-static int64_t cell_steps(struct widths *widths, double loss, double h)
+static int64_t cell_steps(const struct mien_dots *dots, struct widths *widths, double loss)
 {
     const struct mien_law_nodes *nodes = widths->nodes;
+    double near = fmax(dots->max_width, 0.005 * fabs(loss - dots->epsilon));
+    double h = dots->h;
 
     while (widths->at + 1 < nodes->n && nodes->loss[widths->at + 1] <= loss)
         widths->at++;
-    double width = widths->width[widths->at];
+    double width = fmin(widths->width[widths->at], near);
     for (size_t i = widths->at + 1; i < nodes->n && width > h; i++) {
         width = fmin(width, widths->width[i]);
         if (nodes->loss[i] > loss + width)
@@ -187,7 +192,7 @@ static enum mien_status fold_part(struct fold *fold, size_t j)
     while (span.next < (int64_t)high) {
         span.k = span.next;
         span.x0 = span.x1;
-        span.next += cell_steps(&widths, (double)span.k * dots->h, dots->h);
+        span.next += cell_steps(dots, &widths, (double)span.k * dots->h);
         if (span.next > (int64_t)high)
             span.next = (int64_t)high;
         span.x1 = fmax(mien_pair_at(&part->pair, (double)span.next * dots->h), span.x0);

@@ -23,7 +23,8 @@ struct mien_dots {
     struct mien_dots_tilt tilt;
     double slope;     /* the tilt of the law under which cells may be wider than h ... */
     double variance;  /* ... as long as that adds no more variance */
-    double max_width; /* of a cell, but at least h */
+    double epsilon;   /* near this loss ... */
+    double max_width; /* ... no cell is wider, farther away in proportion; but at least h */
     bool optimistic;
     double *points; /* [n_points] zeroed; out: tilted masses, sum 1, loss k h at k mod n_points */
     size_t n_points;

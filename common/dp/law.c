@@ -233,27 +233,39 @@ static struct mien_law_window window_at(const struct mien_law *law, double theta
     return window;
 }
 
-struct mien_law_window mien_law_window(const struct mien_law *law, double epsilon, double log_delta,
-                                       double depth, double weight)
+double mien_law_near(const struct mien_law *law, double epsilon)
 {
-    double mean_tilt = solve_tilt(law, minus_mean, -epsilon);
-    double near = epsilon - 2.0 * sqrt(mien_law_cumulants(law, mean_tilt).second);
-    struct mien_law_window best = {.width = INFINITY};
+    double tilt = solve_tilt(law, minus_mean, -epsilon);
+    double near = epsilon - 2.0 * sqrt(mien_law_cumulants(law, tilt).second);
 
-    if (mean_tilt > 0.0)
-        near = fmax(near, epsilon - 3.0 / mean_tilt);
-    for (int i = 0; i < 16; i++) {
-        double theta = mean_tilt * (1.0 - 0.06 * i);
-        double log_weight = log_delta + theta * epsilon - mien_law_cumulants(law, theta).value;
+    return tilt > 0.0 ? fmax(near, epsilon - 3.0 / tilt) : near;
+}
+
+void mien_law_windows(const struct mien_law *law, const struct mien_law_wish *wish,
+                      struct mien_law_window best[2])
+{
+    double mean_tilt = solve_tilt(law, minus_mean, -wish->epsilon);
+    double bound = wish->log_delta - wish->depth;
+
+    best[0].width = best[1].width = INFINITY;
+    for (int i = 0; i < 22; i++) {
+        double theta = i < 16 ? mean_tilt * (1.0 - 0.06 * i) : mean_tilt * pow(8.0, 14 - i);
+        double log_weight =
+            wish->log_delta + theta * wish->near - mien_law_cumulants(law, theta).value;
+
+        if (log_weight < log(fmin(wish->weight[0], wish->weight[1])))
+            continue;
         struct mien_law_window window =
-            window_at(law, theta, near, log_delta - depth, depth - log_weight);
-
-        if (i == 0 || (log_weight >= log(weight) && window.width < best.width))
-            best = window;
+            window_at(law, theta, wish->near, bound, wish->depth - log_weight);
+        for (int j = 0; j < 2; j++) {
+            if (log_weight >= log(wish->weight[j]) && window.width < best[j].width)
+                best[j] = window;
+        }
     }
-    best.epsilon = epsilon;
-    best.slope = mean_tilt;
-    return best;
+    for (int j = 0; j < 2; j++) {
+        best[j].epsilon = wish->epsilon;
+        best[j].slope = mean_tilt;
+    }
 }
 
 double mien_law_rounding(const struct mien_law *law, size_t step, double theta, double h)

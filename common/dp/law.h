@@ -77,11 +77,24 @@ struct mien_law_window {
     double down; /* > 0 */
 };
 
-/* The narrowest window for an epsilon of about `epsilon`, with at least `weight` of the tilted
- * mass where delta is decided. The tilt whose mean is epsilon is not always the best: where single
- * losses are large and rare, it fills the window with them. */
-struct mien_law_window mien_law_window(const struct mien_law *law, double epsilon, double log_delta,
-                                       double depth, double weight);
+/* What a window is wanted for. */
+struct mien_law_wish {
+    double epsilon; /* about where */
+    double near;    /* surely not below: the window reaches down to it */
+    double log_delta;
+    double depth;
+    double weight[2]; /* least share of the tilted mass that decides delta */
+};
+
+/* The narrowest window for each of the two least weights. The tilt whose mean is epsilon is not
+ * always the best: where single losses are large and rare, it fills the window with them. Its width
+ * is infinite where no tilt will do.
+ */
+void mien_law_windows(const struct mien_law *law, const struct mien_law_wish *wish,
+                      struct mien_law_window best[2]);
+
+/* Epsilon less what a guess by mien_law_epsilon may be off. */
+double mien_law_near(const struct mien_law *law, double epsilon);
 
 /* The variance that rounding to multiples of h adds to one release of a step, tilted. */
 double mien_law_rounding(const struct mien_law *law, size_t step, double theta, double h);

@@ -20,11 +20,10 @@
 #define BEYOND_SHARE 1e-8
 #define BELOW_MASS 1e-20
 
-/* How far above rounding the tilted mass must be that decides delta. */
+/* How far above rounding the tilted mass should be that decides delta, and at least; what rounding
+ * may have done is taken off delta. */
 #define LEAST_WEIGHT 1e4
-
-/* A cell is never wider than this, so that what is linear in e^loss stays a small error. */
-#define MAX_WIDTH 0.5
+#define LAST_WEIGHT 50.0
 
 #define MIN_POINTS ((size_t)1 << 11)
 #define MAX_POINTS ((size_t)1 << 20)
@@ -39,6 +38,8 @@ struct attempt {
     struct mien_dots_sums total; /* of all releases, on the grid */
     int64_t start;               /* the window's first grid index */
     double beyond;               /* delta that losses off the grid or above the window may take */
+    bool precise;
+    double least_weight; /* how far above rounding what decides delta must be */
     struct mien_spectrum *spectrum;
 };
 
@@ -70,7 +71,7 @@ static double added_variance(const struct attempt *a, size_t step, double h)
  */
 static double max_width(const struct attempt *a)
 {
-    return fmin(sqrt(6.0 * GRID_SHARE * a->window.epsilon / (a->window.slope + 1.0)), MAX_WIDTH);
+    return sqrt(6.0 * GRID_SHARE * a->window.epsilon / (a->window.slope + 1.0));
 }
 
 /* Half of what is allowed goes to the grid, half to wider cells where the loss is rare. */
@@ -114,6 +115,7 @@ static enum mien_status multiply_step(struct attempt *a, const struct mien_pld_o
         .slope = a->window.slope,
         .variance =
             options->grid > 0.0 ? added_variance(a, step, a->h) : 0.5 * allowed_variance(a, step),
+        .epsilon = a->window.epsilon,
         .max_width = max_width(a),
         .optimistic = options->optimistic,
         .points = points,
@@ -208,21 +210,23 @@ static double read_epsilon(const struct attempt *a, double delta, double *weight
         x = (x + mass) * fade_x;
         y = (y + mass) * fade_y;
     }
-    *weight = INFINITY; /* below the window */
+    /* Below the window. */
+    *weight = exp(log_target - a->total.log_moment + theta * (double)a->start * a->h);
     return -INFINITY;
 }
 
 /* ---- attempts ---- */
 
-/* A double's rounding, spread over the circle and raised to the number of releases, against the
+/* Rounding, spread over the circle and raised to the number of releases, against the
  * largest tilted mass. */
-static double rounding_share(const struct mien_law *law)
+static double rounding_share(const struct attempt *a)
 {
+    double unit = a->precise ? (double)LDBL_EPSILON : DBL_EPSILON;
     double count = 0.0;
 
-    for (size_t i = 0; i < law->n_steps; i++)
-        count += law->steps[i].count;
-    return 4.0 * DBL_EPSILON + DBL_EPSILON * count;
+    for (size_t i = 0; i < a->law->n_steps; i++)
+        count += a->law->steps[i].count;
+    return unit * (4.0 + count);
 }
 
 /* What came of a tilt. */
@@ -232,7 +236,7 @@ enum outcome { DONE, TOO_NARROW, WRONG_TILT, HOPELESS };
 static enum outcome read_safely(const struct attempt *a, const struct mien_pld_options *options,
                                 double *epsilon)
 {
-    double share = rounding_share(a->law);
+    double share = rounding_share(a);
     double weight;
 
     *epsilon = INFINITY;
@@ -242,8 +246,12 @@ static enum outcome read_safely(const struct attempt *a, const struct mien_pld_o
     if (isnan(first))
         return HOPELESS;
     *epsilon = first;
-    if (!(weight >= LEAST_WEIGHT * share) || weight == INFINITY)
+    if (!(weight >= a->least_weight * share) || (first == -INFINITY && a->start > 0))
         return WRONG_TILT;
+    if (first == -INFINITY) { /* delta is enough for epsilon 0, and the window reaches there */
+        *epsilon = 0.0;
+        return DONE;
+    }
     double fold = folded(a, first);
     if (!(fold <= 1e-5 * options->delta))
         return TOO_NARROW;
@@ -254,18 +262,38 @@ static enum outcome read_safely(const struct attempt *a, const struct mien_pld_o
     return DONE;
 }
 
-static enum mien_status try_tilt(struct attempt *a, const struct mien_pld_options *options,
-                                 double slack, enum outcome *outcome, double *epsilon)
+/* The narrowest window in doubles; in long doubles where there is none, or a far narrower one. */
+static void choose_window(struct attempt *a, const struct mien_pld_options *options, double epsilon,
+                          double near)
 {
-    double least = 2.0 * LEAST_WEIGHT * rounding_share(a->law);
+    struct mien_law_wish wish = {
+        .epsilon = epsilon, .near = near, .log_delta = log(options->delta), .depth = FOLD_DEPTH};
+    struct mien_law_window windows[2];
 
-    *outcome = HOPELESS;
-    a->window = mien_law_window(a->law, *epsilon, log(options->delta), FOLD_DEPTH, least);
+    for (int j = 0; j < 2; j++) {
+        a->precise = j == 1;
+        wish.weight[j] = 2.0 * LEAST_WEIGHT * rounding_share(a);
+    }
+    a->least_weight = LEAST_WEIGHT;
+    mien_law_windows(a->law, &wish, windows);
+    if (windows[1].width == INFINITY) {
+        a->least_weight = LAST_WEIGHT;
+        wish.weight[1] *= LAST_WEIGHT / LEAST_WEIGHT;
+        mien_law_windows(a->law, &wish, windows);
+    }
+    a->precise = windows[1].width < 0.2 * windows[0].width;
+    a->window = windows[a->precise];
     a->tilt = (struct mien_dots_tilt){a->window.theta, a->window.up, a->window.down};
+}
+
+static enum mien_status try_window(struct attempt *a, const struct mien_pld_options *options,
+                                   double slack, enum outcome *outcome, double *epsilon)
+{
+    *outcome = HOPELESS;
     choose_grid(a, options, slack * a->window.width);
-    if (!(a->h > 0.0) || !(fabs(a->window.low / a->h) < 1e15))
+    if (!(a->h > 0.0) || !isfinite(a->h) || !(fabs(a->window.low / a->h) < 1e15))
         return MIEN_OK;
-    enum mien_status status = mien_spectrum_new(a->n_points, &a->spectrum);
+    enum mien_status status = mien_spectrum_new(a->n_points, a->precise, &a->spectrum);
     if (status == MIEN_OK)
         status = compose(a, options);
     if (status == MIEN_OK)
@@ -275,18 +303,21 @@ static enum mien_status try_tilt(struct attempt *a, const struct mien_pld_option
     return status;
 }
 
+/* `least`: what epsilon is surely not below. */
 static enum mien_status attempts(const struct mien_law *law, const struct mien_pld_options *options,
-                                 struct mien_pld_answer *out)
+                                 double least, struct mien_pld_answer *out)
 {
     struct attempt a = {.law = law};
-    double guess = mien_law_epsilon(law, log(options->delta));
+    double guess = fmax(mien_law_epsilon(law, log(options->delta)), least);
+    double near = fmax(mien_law_near(law, guess), least);
     double slack = 1.02;
 
     for (int i = 0; i < 6; i++) {
         enum outcome outcome;
         double epsilon = guess;
-        enum mien_status status = try_tilt(&a, options, slack, &outcome, &epsilon);
 
+        choose_window(&a, options, guess, near * (1.0 - 1e-6));
+        enum mien_status status = try_window(&a, options, slack, &outcome, &epsilon);
         if (status != MIEN_OK)
             return status;
         *out = (struct mien_pld_answer){INFINITY, a.h, a.n_points, a.total.n_cells};
@@ -294,10 +325,14 @@ static enum mien_status attempts(const struct mien_law *law, const struct mien_p
             out->epsilon = epsilon;
         if (outcome == DONE || outcome == HOPELESS)
             return MIEN_OK;
-        if (outcome == TOO_NARROW)
+        if (outcome == TOO_NARROW) {
             slack *= 1.4;
-        else
-            guess = isfinite(epsilon) ? epsilon : a.window.low;
+        } else if (isfinite(epsilon) && epsilon > guess) {
+            guess = epsilon;
+        } else {
+            guess = isfinite(epsilon) ? fmax(epsilon, least) : guess;
+            near = least;
+        }
     }
     return MIEN_OK;
 }
@@ -330,6 +365,21 @@ static double single_epsilon(const struct mien_pair *pair, double delta)
             low = middle;
     }
     return high * (1.0 + 1e-11);
+}
+
+/* A bound on delta at epsilon 0: total variations add up. */
+static double total_variation(const struct mien_law_step *steps, size_t n_steps)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n_steps; i++) {
+        for (size_t j = 0; j < steps[i].n_parts; j++) {
+            const struct mien_law_part *part = &steps[i].parts[j];
+
+            sum += steps[i].count * part->weight * exp(mien_pair_log_delta(&part->pair, 0.0));
+        }
+    }
+    return sum * (1.0 + 1e-9);
 }
 
 /* log of P(E) - e^epsilon Q(E) for E: some release has a loss above epsilon. */
@@ -365,11 +415,9 @@ static double least_epsilon(const struct mien_law_step *steps, size_t n_steps, d
 }
 
 /* The bounds cross-checked: what is below a proven bound was computed wrongly. */
-static void check_answer(const struct mien_law_step *steps, size_t n_steps,
-                         const struct mien_pld_options *options, struct mien_pld_answer *answer)
+static void check_answer(const struct mien_pld_options *options, double least,
+                         struct mien_pld_answer *answer)
 {
-    double least = least_epsilon(steps, n_steps, options->delta);
-
     if (options->optimistic)
         answer->epsilon = isfinite(answer->epsilon) ? fmax(answer->epsilon, least) : least;
     else if (!(answer->epsilon >= least))
@@ -392,12 +440,15 @@ enum mien_status mien_pld_epsilon(const struct mien_law_step *steps, size_t n_st
         out->epsilon = single_epsilon(&steps[0].parts[0].pair, options->delta);
         return MIEN_OK;
     }
+    if (total_variation(steps, n_steps) <= options->delta)
+        return MIEN_OK; /* epsilon 0 */
+    double least = least_epsilon(steps, n_steps, options->delta);
     enum mien_status status =
         mien_law_init(&law, steps, n_steps, options->delta * BEYOND_SHARE / count, BELOW_MASS);
     if (status == MIEN_OK)
-        status = attempts(&law, options, out);
+        status = attempts(&law, options, least, out);
     if (status == MIEN_OK)
-        check_answer(steps, n_steps, options, out);
+        check_answer(options, least, out);
     mien_law_fini(&law);
     return status;
 }

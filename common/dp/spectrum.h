@@ -24,10 +24,11 @@ bool mien_spectrum_available(void);
 
 /* A circle of n points (even, at most MIEN_SPECTRUM_MAX), its product 1.
  *
+ *   precise long double inside, where what decides is too small beside the rest for doubles
  *   out     given: end it with mien_spectrum_free
  *   errors  MIEN_EINVAL; MIEN_ENOMEM; MIEN_ESTATE  this build has none
  */
-MIEN_CHECK enum mien_status mien_spectrum_new(size_t n, struct mien_spectrum **out);
+MIEN_CHECK enum mien_status mien_spectrum_new(size_t n, bool precise, struct mien_spectrum **out);
 
 /* [n] lent until the free: the next factor before a multiply, the product after the invert. */
 double *mien_spectrum_points(struct mien_spectrum *s);

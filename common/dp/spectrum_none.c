@@ -6,9 +6,10 @@ bool mien_spectrum_available(void)
     return false;
 }
 
-enum mien_status mien_spectrum_new(size_t n, struct mien_spectrum **out)
+enum mien_status mien_spectrum_new(size_t n, bool precise, struct mien_spectrum **out)
 {
     (void)n;
+    (void)precise;
     (void)out;
     return MIEN_ESTATE;
 }

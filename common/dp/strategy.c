@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/dp/strategy.h"
+
+#include "common/base/mem.h"
+#include "common/dp/strategy_tree.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#define MAX_ROUNDS ((uint64_t)1 << 20)
+
+/* Sums of at most 2^20 products of non-negative numbers. */
+#define ROUND_UP 1e-12
+
+static enum mien_status check_limits(const struct mien_strategy_limits *limits,
+                                     struct mien_err *err)
+{
+    if (limits->rounds == 0 || limits->rounds > MAX_ROUNDS)
+        return mien_err_set(err, MIEN_EINVAL, "%" PRIu64 " rounds are not 1 to %" PRIu64,
+                            limits->rounds, MAX_ROUNDS);
+    if (limits->separation == 0)
+        return mien_err_set(err, MIEN_EINVAL, "a separation of 0: every round is 1");
+    if (limits->participations == 0)
+        return mien_err_set(err, MIEN_EINVAL, "a unit that never takes part");
+    return MIEN_OK;
+}
+
+/* Participations that fit. */
+static uint64_t most(const struct mien_strategy_limits *limits)
+{
+    uint64_t fit = (limits->rounds - 1) / limits->separation + 1;
+
+    return fit < limits->participations ? fit : limits->participations;
+}
+
+double mien_strategy_independent(const struct mien_strategy_limits *limits)
+{
+    return (double)most(limits);
+}
+
+enum mien_status mien_strategy_tree(const struct mien_strategy_limits *limits, double *squared,
+                                    struct mien_err *err)
+{
+    enum mien_status status = check_limits(limits, err);
+
+    if (status != MIEN_OK)
+        return status;
+    struct mien_strategy_limits exact = *limits;
+    exact.participations = most(limits);
+    if (exact.separation > exact.rounds)
+        exact.separation = exact.rounds;
+    return mien_strategy_tree_search(&exact, squared, err);
+}
+
+static double depth(uint64_t n)
+{
+    double levels = 0.0;
+
+    for (; n > 0; n /= 2)
+        levels += 1.0;
+    return levels;
+}
+
+enum mien_status mien_strategy_tree_restarted(const struct mien_strategy_limits *limits,
+                                              uint64_t restart, double *squared,
+                                              struct mien_err *err)
+{
+    enum mien_status status = check_limits(limits, err);
+
+    if (status != MIEN_OK)
+        return status;
+    if (restart == 0)
+        return mien_err_set(err, MIEN_EINVAL, "a tree of 0 rounds");
+    uint64_t whole = limits->rounds / restart;
+    uint64_t rest = limits->rounds % restart;
+    uint64_t longest = whole > 0 ? restart : rest;
+    if (limits->separation < longest && limits->participations > 1)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "a separation of %" PRIu64 " lets a unit into a tree of %" PRIu64
+                            " rounds twice",
+                            limits->separation, longest);
+    uint64_t trees = whole < limits->participations ? whole : limits->participations;
+    *squared = (double)trees * depth(restart);
+    if (trees < limits->participations)
+        *squared += depth(rest);
+    return MIEN_OK;
+}
+
+enum mien_status mien_strategy_toeplitz(const struct mien_strategy_limits *limits, const double *c,
+                                        size_t n, double *squared, struct mien_err *err)
+{
+    enum mien_status status = check_limits(limits, err);
+
+    if (status != MIEN_OK)
+        return status;
+    for (size_t i = 0; i < n; i++) {
+        if (!(c[i] >= 0.0) || !isfinite(c[i]) || (i > 0 && c[i] > c[i - 1]))
+            return mien_err_set(err, MIEN_EINVAL,
+                                "coefficient %zu (%g) is negative or above the one before it", i,
+                                c[i]);
+    }
+    double *sum = mien_calloc((size_t)limits->rounds, sizeof(double));
+    if (sum == NULL)
+        return mien_err_set(err, MIEN_ENOMEM, "no memory for %" PRIu64 " rounds", limits->rounds);
+    double total = 0.0;
+    for (uint64_t j = 0; j < most(limits); j++) {
+        uint64_t start = j * limits->separation;
+
+        for (uint64_t i = start; i < limits->rounds && i - start < n; i++)
+            sum[i] += c[i - start];
+    }
+    for (uint64_t i = 0; i < limits->rounds; i++)
+        total += sum[i] * sum[i];
+    mien_free(sum);
+    *squared = total * (1.0 + ROUND_UP);
+    return MIEN_OK;
+}
+
+void mien_strategy_square_root(double *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        c[i] = i == 0 ? 1.0 : c[i - 1] * (2.0 * (double)i - 1.0) / (2.0 * (double)i);
+}
+
+void mien_strategy_blt(const double *theta, const double *omega, size_t n_buffers, double *c,
+                       size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        c[i] = i == 0 ? 1.0 : 0.0;
+        for (size_t j = 0; i > 0 && j < n_buffers; j++)
+            c[i] += omega[j] * pow(theta[j], (double)i - 1.0);
+    }
+}
