@@ -3,6 +3,7 @@
  * at 40 digits, and proven lower bounds. */
 #include "common/dp/account.h"
 #include "common/dp/solve.h"
+#include "common/dp/strategy.h"
 
 #include "tests/support/test.h"
 
@@ -275,6 +276,106 @@ static void calibrated_noise_is_enough_and_hardly_more(void **state)
         each_row(calibration_row, 7);
 }
 
+/* ---- correlated noise ---- */
+
+static size_t numbers(const struct row *row, const char *key, double out[4])
+{
+    const char *at = strstr(row->field[EXTRA], key);
+    size_t n = 0;
+
+    for (at = at == NULL ? "" : at + strlen(key); n < 4 && *at != '\0' && *at != ';'; n++) {
+        char *end;
+
+        out[n] = strtod(at, &end);
+        at = *end == '|' ? end + 1 : end;
+    }
+    return n;
+}
+
+static double toeplitz_of(const struct row *row, const struct mien_strategy_limits *limits)
+{
+    static double c[4096];
+    double theta[4];
+    double omega[4];
+    size_t n = (size_t)limits->rounds;
+    double bands = extra(row, "bands=");
+    double squared = 0.0;
+
+    assert_true(n <= 4096);
+    if (is(row, MECHANISM, "blt")) {
+        assert_int_equal(numbers(row, "theta=", theta), 2);
+        assert_int_equal(numbers(row, "omega=", omega), 2);
+        mien_strategy_blt(theta, omega, 2, c, n);
+    } else {
+        mien_strategy_square_root(c, n);
+    }
+    if (bands >= 1.0)
+        n = (size_t)bands;
+    assert_int_equal(mien_strategy_toeplitz(limits, c, n, &squared, NULL), MIEN_OK);
+    return squared;
+}
+
+static double squared_of(const struct row *row, const struct mien_strategy_limits *limits)
+{
+    double squared = 0.0;
+
+    if (strstr(row->field[MECHANISM], "restart") != NULL && !isnan(extra(row, "restarts="))) {
+        uint64_t steps = (uint64_t)extra(row, "steps_per_tree=");
+
+        assert_int_equal(mien_strategy_tree_restarted(limits, steps, &squared, NULL), MIEN_OK);
+    } else if (strstr(row->field[MECHANISM], "toeplitz") != NULL || is(row, MECHANISM, "blt")) {
+        return toeplitz_of(row, limits);
+    } else if (strstr(row->field[MECHANISM], "identity") != NULL) {
+        return mien_strategy_independent(limits);
+    } else {
+        assert_int_equal(mien_strategy_tree(limits, &squared, NULL), MIEN_OK);
+    }
+    return squared;
+}
+
+static bool correlated_row(const struct row *row)
+{
+    /* One row lacks its first column: a tree without restarts, whose fields stand one to the left.
+     */
+    int shift = row->field[MECHANISM][0] == '\0' ? -1 : 0;
+    struct row moved = *row;
+    double want;
+
+    if (shift != 0) {
+        for (int i = N_COLUMNS - 1; i > 0; i--)
+            moved.field[i] = row->field[i - 1];
+    }
+    want = extra(&moved, "sum_sens_sq=");
+    if (isnan(want))
+        return false;
+    struct mien_strategy_limits limits = {
+        .rounds = (uint64_t)number(&moved, ROUNDS),
+        .separation = 1,
+        .participations = 1,
+    };
+    if (!isnan(extra(&moved, "min_sep_b="))) {
+        limits.separation = (uint64_t)extra(&moved, "min_sep_b=");
+        limits.participations = (uint64_t)extra(&moved, "max_part_k=");
+    } else { /* once per tree */
+        limits.separation = (uint64_t)extra(&moved, "steps_per_tree=");
+        limits.participations = limits.rounds;
+    }
+    double squared = squared_of(&moved, &limits);
+    if (fabs(squared / want - 1.0) > 1e-8)
+        fail_msg("%s n=%s: %.12g, reference %.12g", moved.field[MECHANISM], moved.field[ROUNDS],
+                 squared, want);
+    double mu = sqrt(squared) / number(&moved, NOISE);
+    double epsilon = mien_dp_gaussian_epsilon(mu, number(&moved, DELTA));
+    assert_true(fabs(epsilon / number(&moved, EXACT) - 1.0) < 1e-8);
+    return true;
+}
+
+static void correlated_noise_rows_are_exact(void **state)
+{
+    (void)state;
+    each_row(correlated_row, 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +383,7 @@ int main(void)
         cmocka_unit_test(unsampled_rows_are_exact),
         cmocka_unit_test(fixed_size_rows_agree),
         cmocka_unit_test(capped_rows_agree),
+        cmocka_unit_test(correlated_noise_rows_are_exact),
         cmocka_unit_test(calibrated_noise_is_enough_and_hardly_more),
     };
 
