@@ -117,23 +117,31 @@ static enum mien_status fill_level(struct search *s, size_t level)
     return MIEN_OK;
 }
 
+/* `in` participations in the next tree and the rest before it. */
+static double with_tree(const struct search *s, size_t level, const double *before, size_t in,
+                        size_t e)
+{
+    double best = -INFINITY;
+
+    for (size_t a = 0; a <= s->b; a++)
+        best = fmax(best, before[a] + best_of(s, level, in, a, e));
+    return best;
+}
+
 /* The complete trees side by side, largest first; `so_far` is [k + 1][b + 1] by count and e. */
 static void append_tree(const struct search *s, size_t level, const double *so_far, double *next)
 {
     size_t width = s->b + 1;
     size_t size = (size_t)s->level[level].size;
 
-    for (size_t c = 0; c <= s->k; c++) {
-        for (size_t e = 0; e < width; e++) {
-            size_t later = e + size < s->b ? e + size : s->b;
-            double best = so_far[c * width + later];
+    for (size_t i = 0; i < (s->k + 1) * width; i++) {
+        size_t c = i / width;
+        size_t e = i % width;
+        double best = so_far[c * width + (e + size < s->b ? e + size : s->b)];
 
-            for (size_t in = 1; in <= c && in < s->level[level].n_counts; in++) {
-                for (size_t a = 0; a < width; a++)
-                    best = fmax(best, so_far[(c - in) * width + a] + best_of(s, level, in, a, e));
-            }
-            next[c * width + e] = best;
-        }
+        for (size_t in = 1; in <= c && in < s->level[level].n_counts; in++)
+            best = fmax(best, with_tree(s, level, so_far + (c - in) * width, in, e));
+        next[i] = best;
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mien account: what a run costs, or which noise it needs. */
-#include "common/dp/solve.h"
+/* mien account: what a run costs, or what fits into an epsilon. */
+#include "server/tools/account_curve.h"
+#include "server/tools/account_run.h"
 #include "server/tools/ask.h"
 #include "server/tools/tools.h"
 
@@ -8,50 +9,74 @@
 #include <math.h>
 #include <stdio.h>
 
-struct account_options {
-    double noise; /* NAN: not given */
+#define N_FIGURES 4
+
+/* An accountant's figure and what it assumes. */
+struct figure {
+    const char *name;
     double epsilon;
-    double rate;
-    double delta;
-    uint64_t rounds;
-    const char *sampling;
-    bool json;
+    const char *assumes;
 };
 
-static enum mien_status check_given(const struct account_options *o, struct mien_err *err)
+static const char *rdp_assumes(const struct mien_account_run *run)
 {
-    if (isnan(o->noise) == isnan(o->epsilon))
-        return mien_err_set(err, MIEN_EINVAL,
-                            "give --noise to learn the epsilon, or --epsilon to learn the noise");
-    if (o->rounds == 0)
-        return mien_err_set(err, MIEN_EINVAL, "--rounds is missing or 0");
-    if (isnan(o->delta))
-        return mien_err_set(err, MIEN_EINVAL, "--delta is missing");
-    return MIEN_OK;
+    if (run->event.sampling == MIEN_SAMPLING_FIXED &&
+        run->event.relation != MIEN_RELATION_ADD_REMOVE)
+        return "Renyi, 200 orders from 1.01 to 2000; a unit replaced in a subset of fixed size "
+               "(Wang, Balle, Kasiviswanathan 2019, theorem 27)";
+    if (run->event.sampling == MIEN_SAMPLING_FIXED)
+        return "Renyi, 200 orders from 1.01 to 2000; a subset of fixed size as a Poisson pair of "
+               "twice the distance";
+    return "Renyi, 200 orders from 1.01 to 2000; holds also if noise or rate are chosen on the way";
 }
 
-/* The run as one event; its noise solved for where an epsilon is given. */
-static enum mien_status event_of(const struct account_options *o, struct mien_dp_event *event,
-                                 struct mien_err *err)
+/* Those that are valid. */
+static size_t figures_of(const struct mien_account_run *run, struct figure figures[N_FIGURES])
 {
-    enum mien_status status = check_given(o, err);
+    const struct figure all[N_FIGURES] = {
+        {"pld", run->cost.pld,
+         "privacy loss distributions, addition and removal; noise and rate fixed before the first "
+         "round"},
+        {"gaussian", run->cost.gaussian, "exact; nobody is sampled"},
+        {"rdp", run->cost.rdp, rdp_assumes(run)},
+        {"zcdp", run->cost.zcdp, "the sum of rho alone; nobody is sampled"},
+    };
+    size_t n = 0;
 
-    *event = (struct mien_dp_event){.rate = o->rate, .count = o->rounds};
-    if (status == MIEN_OK)
-        status = mien_sampling_parse(o->sampling, &event->sampling, err);
-    if (status != MIEN_OK)
-        return status;
-    if (event->sampling == MIEN_SAMPLING_NONE)
-        event->rate = 1.0;
-    if (!isnan(o->noise)) {
-        event->noise = o->noise;
-        return MIEN_OK;
+    for (size_t i = 0; i < N_FIGURES; i++) {
+        if (all[i].epsilon != MIEN_DP_NOT_VALID)
+            figures[n++] = all[i];
     }
-    const struct mien_dp_target target = {.epsilon = o->epsilon, .delta = o->delta};
-    return mien_dp_solve_noise(event, &target, &event->noise, err);
+    return n;
 }
 
-/* ---- results ---- */
+static const char *smallest_of(const struct figure *figures, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++) {
+        if (figures[i].epsilon < figures[best].epsilon)
+            best = i;
+    }
+    return figures[best].name;
+}
+
+static const char *sampling_assumes(const struct mien_account_run *run)
+{
+    switch (run->event.sampling) {
+    case MIEN_SAMPLING_POISSON:
+        return "every unit by a coin of its own, which nobody sees";
+    case MIEN_SAMPLING_POISSON_CAPPED:
+        return "coins that nobody sees; above the cap the drawn are dropped at random";
+    case MIEN_SAMPLING_FIXED:
+        return "a uniform subset of fixed size, which nobody sees";
+    case MIEN_SAMPLING_NONE:
+        break;
+    }
+    return "nothing is claimed from sampling";
+}
+
+/* ---- JSON ---- */
 
 static bool add_real(cJSON *to, const char *name, double v)
 {
@@ -59,34 +84,57 @@ static bool add_real(cJSON *to, const char *name, double v)
            NULL;
 }
 
-static bool fill_json(cJSON *json, const struct mien_dp_event *event,
-                      const struct account_options *o, const struct mien_dp_cost *cost)
+static bool add_figures(cJSON *json, const struct mien_account_run *run)
 {
-    cJSON *accountants;
+    struct figure figures[N_FIGURES];
+    size_t n = figures_of(run, figures);
+    cJSON *epsilons = cJSON_AddObjectToObject(json, "accountants");
+    cJSON *assumptions = cJSON_AddObjectToObject(json, "assumptions");
 
-    if (!add_real(json, "epsilon", cost->epsilon) ||
-        !add_real(json, "epsilon_witness", cost->epsilon_witness) ||
-        !add_real(json, "delta", o->delta) || !add_real(json, "noise", event->noise) ||
-        !add_real(json, "rate", event->rate) || !add_real(json, "rounds", (double)event->count) ||
-        cJSON_AddStringToObject(json, "sampling", mien_sampling_name(event->sampling)) == NULL ||
-        cJSON_AddStringToObject(json, "relation", "zero-out") == NULL)
+    if (epsilons == NULL || assumptions == NULL)
         return false;
-    accountants = cJSON_AddObjectToObject(json, "accountants");
-    if (accountants == NULL)
+    for (size_t i = 0; i < n; i++) {
+        if (!add_real(epsilons, figures[i].name, figures[i].epsilon) ||
+            cJSON_AddStringToObject(assumptions, figures[i].name, figures[i].assumes) == NULL)
+            return false;
+    }
+    if (run->cost.pld_lower != MIEN_DP_NOT_VALID &&
+        (!add_real(json, "epsilon_lower", run->cost.pld_lower) ||
+         !add_real(json, "grid", run->cost.pld_grid)))
         return false;
-    if (cost->rdp != MIEN_DP_NOT_VALID && !add_real(accountants, "rdp", cost->rdp))
-        return false;
-    if (cost->pld != MIEN_DP_NOT_VALID && !add_real(accountants, "pld", cost->pld))
-        return false;
-    return cost->gaussian == MIEN_DP_NOT_VALID || add_real(accountants, "gaussian", cost->gaussian);
+    return cJSON_AddStringToObject(assumptions, "sampling", sampling_assumes(run)) != NULL &&
+           cJSON_AddStringToObject(json, "smallest", smallest_of(figures, n)) != NULL;
 }
 
-static enum mien_status print_json(const struct mien_dp_event *event,
-                                   const struct account_options *o, const struct mien_dp_cost *cost)
+static bool fill_json(cJSON *json, const struct mien_account_run *run)
+{
+    if (!add_real(json, "epsilon", run->epsilon) ||
+        !add_real(json, "epsilon_witness", run->cost.epsilon_witness) ||
+        !add_real(json, "delta", run->delta) || !add_real(json, "noise", run->noise) ||
+        !add_real(json, "rate", run->rate) || !add_real(json, "rounds", (double)run->rounds) ||
+        cJSON_AddStringToObject(json, "sampling", mien_sampling_name(run->event.sampling)) ==
+            NULL ||
+        cJSON_AddStringToObject(json, "relation", mien_relation_name(run->event.relation)) ==
+            NULL ||
+        cJSON_AddStringToObject(json, "mechanism", run->mechanism) == NULL)
+        return false;
+    if (run->solved != NULL && cJSON_AddStringToObject(json, "solved", run->solved) == NULL)
+        return false;
+    if (run->population > 0 &&
+        (!add_real(json, "population", (double)run->population) ||
+         !add_real(json, "cohort", floor(run->rate * (double)run->population * (1.0 + 1e-12)))))
+        return false;
+    if (run->sensitivity != 1.0 && !add_real(json, "sensitivity", run->sensitivity))
+        return false;
+    if (!isnan(run->update_noise) && !add_real(json, "update_noise", run->update_noise))
+        return false;
+    return add_figures(json, run);
+}
+
+static enum mien_status print_json(const struct mien_account_run *run)
 {
     cJSON *json = cJSON_CreateObject();
-    enum mien_status status =
-        json != NULL && fill_json(json, event, o, cost) ? MIEN_OK : MIEN_ENOMEM;
+    enum mien_status status = json != NULL && fill_json(json, run) ? MIEN_OK : MIEN_ENOMEM;
 
     if (status == MIEN_OK)
         status = mien_ask_print(json);
@@ -94,66 +142,113 @@ static enum mien_status print_json(const struct mien_dp_event *event,
     return status;
 }
 
-static void print_text(const struct mien_dp_event *event, const struct account_options *o,
-                       const struct mien_dp_cost *cost)
+/* ---- text ---- */
+
+static void print_run(const struct mien_account_run *run)
 {
-    printf("%" PRIu64 " releases, noise multiplier %.7g, sampling %s", event->count, event->noise,
-           mien_sampling_name(event->sampling));
-    if (event->sampling != MIEN_SAMPLING_NONE)
-        printf(" at rate %g", event->rate);
-    printf(", delta %g, relation zero-out\n", o->delta);
-    printf("epsilon %.6g for a reader of the releases", cost->epsilon);
-    printf("%s\n", event->sampling == MIEN_SAMPLING_NONE ? "" : ", while nobody sees the draws");
-    printf("epsilon %.6g for a witness, who also knows who took part\n", cost->epsilon_witness);
-    if (cost->rdp != MIEN_DP_NOT_VALID)
-        printf("  rdp       %.6g  Renyi, orders 1.01 to 2000\n", cost->rdp);
-    if (cost->pld != MIEN_DP_NOT_VALID)
-        printf("  pld       %.6g  privacy loss distributions, for a plan that is fixed\n",
-               cost->pld);
-    if (cost->gaussian != MIEN_DP_NOT_VALID)
-        printf("  gaussian  %.6g  exact, for releases without sampling\n", cost->gaussian);
+    const char *relation = mien_relation_name(run->event.relation);
+
+    if (run->solved != NULL)
+        printf("solved for the %s\n", run->solved);
+    printf("%" PRIu64 " rounds, noise multiplier %.8g (%s), sampling %s", run->rounds, run->noise,
+           run->mechanism, mien_sampling_name(run->event.sampling));
+    if (run->event.sampling != MIEN_SAMPLING_NONE)
+        printf(" at rate %.8g", run->rate);
+    if (run->population > 0)
+        printf(", a cohort of %.0f out of %" PRIu64,
+               floor(run->rate * (double)run->population * (1.0 + 1e-12)), run->population);
+    printf(", delta %g, relation %s: %s\n", run->delta, relation, sampling_assumes(run));
+    if (run->sensitivity != 1.0)
+        printf("one unit moves the releases by %.9g of its bound\n", run->sensitivity);
+    if (!isnan(run->update_noise))
+        printf("with adaptive clipping the updates alone get a noise multiplier of %.9g\n",
+               run->update_noise);
 }
 
-static enum mien_status run(const struct account_options *o, struct mien_err *err)
+static void print_text(const struct mien_account_run *run, const char *asked)
 {
-    struct mien_dp_event event;
-    struct mien_dp_cost cost;
-    enum mien_status status = event_of(o, &event, err);
+    struct figure figures[N_FIGURES];
+    size_t n = figures_of(run, figures);
+    const char *smallest = smallest_of(figures, n);
 
-    if (status == MIEN_OK)
-        status = mien_dp_account(&event, 1, o->delta, &cost, err);
+    print_run(run);
+    printf("epsilon %.8g for a reader of the releases (%s)\n", run->epsilon,
+           asked != NULL ? asked : smallest);
+    printf("epsilon %.8g for a witness, who also knows who took part\n", run->cost.epsilon_witness);
+    for (size_t i = 0; i < n; i++)
+        printf("  %-9s %-12.8g %s\n", figures[i].name, figures[i].epsilon, figures[i].assumes);
+    if (run->cost.pld_lower != MIEN_DP_NOT_VALID)
+        printf("  at least  %-12.8g proven lower bound of the true epsilon\n", run->cost.pld_lower);
+    if (isinf(run->cost.pld))
+        printf("  the losses do not fit a grid of a million points; pld counts as infinite\n");
+    if (!mien_dp_has_pld())
+        printf("  this build has no privacy loss distributions: FFTW was left out\n");
+}
+
+static enum mien_status run_command(const struct mien_account_ask *ask, bool json,
+                                    const char *curve, struct mien_err *err)
+{
+    struct mien_account_run run;
+    enum mien_status status = mien_account_answer(ask, &run, err);
+
+    if (status == MIEN_OK && curve != NULL)
+        status = mien_account_curve(ask, &run, curve, err);
     if (status != MIEN_OK)
         return status;
-    if (o->json)
-        return print_json(&event, o, &cost);
-    print_text(&event, o, &cost);
+    if (json)
+        return print_json(&run);
+    print_text(&run, ask->accountant);
     return MIEN_OK;
 }
 
 int mien_tool_account(int argc, char **argv)
 {
-    struct account_options o = {.noise = (double)NAN,
-                                .epsilon = (double)NAN,
-                                .delta = (double)NAN,
-                                .rate = 1.0,
-                                .sampling = "poisson"};
+    const double none = (double)NAN;
+    struct mien_account_ask ask = {.noise = none,
+                                   .epsilon = none,
+                                   .delta = none,
+                                   .rate = none,
+                                   .grid = none,
+                                   .clip_noise = none};
+    bool json = false;
+    const char *curve = NULL;
     const struct mien_option options[] = {
-        {"--noise", MIEN_OPTION_REAL, &o.noise, "Z", "noise multiplier: deviation over bound"},
-        {"--epsilon", MIEN_OPTION_REAL, &o.epsilon, "E", "solve for the noise that costs this"},
-        {"--rate", MIEN_OPTION_REAL, &o.rate, "Q", "probability that a unit is drawn (default 1)"},
-        {"--rounds", MIEN_OPTION_NUMBER, &o.rounds, "T", "releases"},
-        {"--delta", MIEN_OPTION_REAL, &o.delta, "D", "far below 1 / units"},
-        {"--sampling", MIEN_OPTION_TEXT, &o.sampling, "MODE",
-         "poisson, fixed or none (default poisson)"},
-        {"--json", MIEN_OPTION_FLAG, &o.json, NULL, "one JSON object"},
+        {"--noise", MIEN_OPTION_REAL, &ask.noise, "Z", "noise multiplier: deviation over bound"},
+        {"--epsilon", MIEN_OPTION_REAL, &ask.epsilon, "E",
+         "solve for what is left out: noise, rounds or rate"},
+        {"--rate", MIEN_OPTION_REAL, &ask.rate, "Q", "chance that a unit is drawn (default 1)"},
+        {"--cohort", MIEN_OPTION_NUMBER, &ask.cohort, "N", "the rate as a share of --population"},
+        {"--population", MIEN_OPTION_NUMBER, &ask.population, "N", "units, a lower bound"},
+        {"--rounds", MIEN_OPTION_NUMBER, &ask.rounds, "T", "releases"},
+        {"--delta", MIEN_OPTION_REAL, &ask.delta, "D", "far below 1 / units"},
+        {"--sampling", MIEN_OPTION_TEXT, &ask.sampling, "MODE",
+         "poisson, poisson-capped, fixed or none (default poisson)"},
+        {"--cap", MIEN_OPTION_NUMBER, &ask.cap, "N", "of poisson-capped: units a round at most"},
+        {"--relation", MIEN_OPTION_TEXT, &ask.relation, "R",
+         "add-remove, replace or zero-out (default add-remove)"},
+        {"--accountant", MIEN_OPTION_TEXT, &ask.accountant, "A",
+         "pld, rdp, gaussian or zcdp (default the smallest valid)"},
+        {"--grid", MIEN_OPTION_REAL, &ask.grid, "H", "spacing of losses for pld (default chosen)"},
+        {"--mechanism", MIEN_OPTION_TEXT, &ask.mechanism, "M",
+         "independent, tree, blt, banded or toeplitz noise"},
+        {"--separation", MIEN_OPTION_NUMBER, &ask.separation, "B",
+         "a unit's rounds are at least B apart (1: any)"},
+        {"--participations", MIEN_OPTION_NUMBER, &ask.participations, "K",
+         "rounds that a unit takes part in at most"},
+        {"--restart", MIEN_OPTION_NUMBER, &ask.restart, "N", "of tree: a new tree every N rounds"},
+        {"--bands", MIEN_OPTION_NUMBER, &ask.bands, "N", "of banded: coefficients that are not 0"},
+        {"--theta", MIEN_OPTION_TEXT, &ask.theta, "A,B,..", "of blt: decay of each buffer"},
+        {"--omega", MIEN_OPTION_TEXT, &ask.omega, "A,B,..", "of blt: weight of each buffer"},
+        {"--clip-noise", MIEN_OPTION_REAL, &ask.clip_noise, "S",
+         "adaptive clipping: deviation on the count of bits"},
+        {"--json", MIEN_OPTION_FLAG, &json, NULL, "one JSON object"},
+        {"--curve", MIEN_OPTION_TEXT, &curve, "FILE", "an SVG of epsilon over rounds"},
     };
     const struct mien_command command = {
         .name = "mien account",
-        .synopsis =
-            "--noise Z|--epsilon E --rate Q --rounds T --delta D [--sampling MODE] [--json]",
-        .about =
-            "Says what a run of noised sums costs each unit, for readers and for witnesses, by "
-            "every accountant that is valid for it; or which noise an epsilon needs.",
+        .synopsis = "--noise Z|--epsilon E --rate Q --rounds T --delta D [option]...",
+        .about = "Says what a run of noised sums costs each unit, for readers and for witnesses, "
+                 "by every accountant that is valid for it; or what fits into an epsilon.",
         .options = options,
         .n_options = sizeof(options) / sizeof(options[0]),
     };
@@ -162,6 +257,6 @@ int mien_tool_account(int argc, char **argv)
     enum mien_status status = mien_options_parse(&command, argc, argv, NULL, &done, &err);
 
     if (status == MIEN_OK && !done)
-        status = run(&o, &err);
+        status = run_command(&ask, json, curve, &err);
     return mien_command_end(&command, status, &err);
 }
