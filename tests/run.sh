@@ -45,6 +45,13 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=
 meson_tests plain
 export MIEN_SIM_SEEDS=60 # the thousand worlds ran above
 meson_tests sanitized -Db_sanitize=address,undefined -Db_lundef=false
+say "arm64"
+tests/edge.sh --install "$top/arm64"
+case $? in
+0) passed=$((passed + 1)) ;;
+77) skipped=$((skipped + 1)) ;;
+*) failed=$((failed + 1)) ;;
+esac
 if [ -n "${MIEN_MORE:-}" ]; then # .ci/run: the other compiler, and threads
     CC=clang meson_tests clang
     meson_tests threads -Db_sanitize=thread -Db_lundef=false
