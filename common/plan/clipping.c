@@ -27,7 +27,8 @@ static enum mien_status check_server(const struct mien_plan *plan, struct mien_e
     if (!in(plan->server_momentum, 0.0, 0.9999) || !in(plan->server_second, 0.0, 0.9999))
         return mien_err_set(err, MIEN_ELIMIT,
                             "plan.server_momentum, plan.server_second: expected 0 to 0.9999");
-    if (!in(plan->server_tau, 1e-9, 1.0))
+    /* Only Adam divides by it; plans from before have none. */
+    if (!in(plan->server_tau, plan->server_optimiser == MIEN_SERVER_ADAM ? 1e-9 : 0.0, 1.0))
         return mien_err_set(err, MIEN_ELIMIT, "plan.server_tau: expected 1e-9 to 1");
     return MIEN_OK;
 }
