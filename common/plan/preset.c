@@ -365,9 +365,9 @@ static void make_demo(struct mien_plan *plan)
     plan->batch = 16;
     plan->min_examples = 4;
     plan->d_rate = 0.001;
-    plan->g_steps = 20;
+    plan->g_steps = 40;
     plan->g_batch = 16;
-    plan->g_server_rate = 0.0005;
+    plan->g_server_rate = 0.0001;
     plan->ema = 0.6;
     plan->rate = 1.0;
     plan->sampling = MIEN_PLAN_UNSAMPLED;
