@@ -138,6 +138,20 @@ enum mien_status mien_layout_init(struct mien_layout *out, const struct mien_pla
     return status;
 }
 
+bool mien_layout_same(const struct mien_layout *a, const struct mien_layout *b)
+{
+    bool same = a->n_tensors == b->n_tensors && a->n_values == b->n_values && a->n_d == b->n_d;
+
+    for (uint32_t i = 0; i < a->n_tensors && same; i++) {
+        const struct mien_tensor *x = &a->tensor[i];
+        const struct mien_tensor *y = &b->tensor[i];
+
+        same = strcmp(x->name, y->name) == 0 && x->offset == y->offset &&
+               mien_shape_equal(&x->shape, &y->shape);
+    }
+    return same;
+}
+
 enum mien_status mien_model_start(const struct mien_layout *layout, struct mien_rng_seeded *rng,
                                   float *values)
 {

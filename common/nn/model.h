@@ -40,6 +40,9 @@ struct mien_layout {
 MIEN_CHECK enum mien_status mien_layout_init(struct mien_layout *out, const struct mien_plan *plan,
                                              struct mien_err *err);
 
+/* Whether two layouts have the same tensors: names, shapes, places. */
+bool mien_layout_same(const struct mien_layout *a, const struct mien_layout *b);
+
 /* Fresh values: weights uniform within 1 / sqrt(fan in), norms 1, the rest 0.
  * values [n_values] out.  errors  MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_model_start(const struct mien_layout *layout,

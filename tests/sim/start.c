@@ -3,8 +3,6 @@
 #include "server/tools/model_io.h"
 #include "tests/sim/sim.h"
 
-#include <string.h>
-
 enum mien_status sim_start_values(const struct sim_options *options, float **values,
                                   float **average, struct mien_err *err)
 {
@@ -18,9 +16,7 @@ enum mien_status sim_start_values(const struct sim_options *options, float **val
         status = mien_tool_model_start(&options->plan, options->seed, &model, err);
     else
         status = mien_tool_model_read(options->init, &model, err);
-    if (status == MIEN_OK && (model.layout.n_values != layout.n_values ||
-                              memcmp(model.layout.tensor, layout.tensor,
-                                     layout.n_tensors * sizeof(layout.tensor[0])) != 0))
+    if (status == MIEN_OK && options->init != NULL && !mien_layout_same(&model.layout, &layout))
         status = mien_err_set(err, MIEN_EINVAL, "%s holds a model of another shape", options->init);
     if (status == MIEN_OK) {
         *values = model.values;
