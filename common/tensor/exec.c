@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/tensor/exec.h"
 
+#include "common/base/float_mode.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/tensor/elements.h"
@@ -243,11 +244,13 @@ enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
         if (node->op <= MIEN_OP_PARAMETER && exec->value[n] == NULL)
             return MIEN_ESTATE;
     }
+    const uint64_t mode = mien_float_flush();
     for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
         mien_ref n = exec->plan.order[step];
 
         compute(exec, mien_graph_node(exec->graph, n), exec->arena + exec->plan.place[n]);
     }
+    mien_float_restore(mode);
     return MIEN_OK;
 }
 

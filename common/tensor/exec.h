@@ -40,7 +40,7 @@ void mien_exec_free(struct mien_exec *exec);
 MIEN_CHECK enum mien_status mien_exec_bind(struct mien_exec *exec, uint32_t index,
                                            const mien_real *values);
 
-/* Computes all outputs.
+/* Computes all outputs; denormal numbers count as zero meanwhile.
  *
  *   params  [at least mien_graph_n_params] borrowed; may be NULL for a graph without parameters
  *   errors  MIEN_ESTATE  an input that is needed was never bound

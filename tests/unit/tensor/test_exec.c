@@ -189,6 +189,28 @@ static void a_step_allocates_nothing_and_repeats_itself(void **state)
     mien_graph_free(g);
 }
 
+static void denormals_count_as_zero_in_a_run_and_only_there(void **state)
+{
+    (void)state;
+    struct mien_graph *g = NULL;
+    struct mien_exec *exec = NULL;
+    const float tiny[] = {1e-30f, 1e-39f};
+    volatile float denormal = 1e-38f;
+
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    mien_ref x = mien_input(g, mien_shape1(2));
+    mien_ref y = mien_scale(g, mien_scale(g, mien_shift(g, x, 0.0), 1e-10), 1.0);
+    assert_int_equal(mien_exec_new(g, &y, 1, &exec), MIEN_OK);
+    assert_int_equal(mien_exec_bind(exec, 0, tiny), MIEN_OK);
+    assert_int_equal(mien_exec_run(exec, NULL), MIEN_OK);
+    assert_true(mien_exec_output(exec, 0)[0] == 0.0f);
+    assert_true(mien_exec_output(exec, 0)[1] == 0.0f);
+    denormal = denormal / 16.0f;
+    assert_true(denormal > 0.0f);
+    mien_exec_free(exec);
+    mien_graph_free(g);
+}
+
 static void building_and_planning_survive_each_failed_allocation(void **state)
 {
     (void)state;
@@ -241,6 +263,7 @@ int main(void)
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(no_two_live_values_share_a_place),
         cmocka_unit_test(a_step_allocates_nothing_and_repeats_itself),
+        cmocka_unit_test(denormals_count_as_zero_in_a_run_and_only_there),
         cmocka_unit_test(building_and_planning_survive_each_failed_allocation),
         cmocka_unit_test(the_plan_says_what_is_allocated),
     };
