@@ -96,7 +96,7 @@ static void choose_lines(struct curve *curve)
     double top = 0.0;
 
     for (int line = 0; line < N_LINES; line++) {
-        double high = highest(curve, line);
+        double high = highest(curve, (enum line)line);
         bool fits = line != LINE_WITNESS || high <= MAX_SPREAD * top;
 
         curve->drawn[line] = high >= 0.0 && isfinite(high) && fits;
