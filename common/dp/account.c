@@ -24,6 +24,12 @@ static double log_mix(double weight, double first, double second)
     return high + log((1.0 - weight) * exp(first - high) + weight * exp(second - high));
 }
 
+/* Of noise as private as a Gaussian, but that its law may be off by so much (distributed.h). */
+static double whole_moment(double mu_squared, double off, double order)
+{
+    return (0.5 * mu_squared * order * (order - 1.0) + (order - 0.5) * off) * (1.0 + 1e-11);
+}
+
 /* log moments of one release at all orders, by what is valid for it. */
 static enum mien_status event_moments(const struct mien_dp_event *event, double *moments)
 {
@@ -34,6 +40,13 @@ static enum mien_status event_moments(const struct mien_dp_event *event, double 
 
     if (!mien_event_has_pair(event))
         return mien_rdp_fixed_replace(event->rate, event->noise, orders, n, moments);
+    if (event->kind == MIEN_DP_DISTRIBUTED) {
+        const double mu = mien_event_distance(event) / event->noise;
+
+        for (size_t i = 0; i < n; i++)
+            moments[i] = whole_moment(mu * mu, event->off, orders[i]);
+        return MIEN_OK;
+    }
     if (event->kind == MIEN_DP_DISCRETE_GAUSSIAN) {
         mien_rdp_poisson_any(event->rate, event->noise / mien_event_distance(event), orders, n,
                              moments);
@@ -207,6 +220,7 @@ struct question {
     bool continuous;
     bool fixed_plan;
     double apart; /* summed over the releases */
+    double off;   /* likewise */
 };
 
 static struct question question_of(const struct mien_dp_event *events, size_t n_events,
@@ -222,13 +236,30 @@ static struct question question_of(const struct mien_dp_event *events, size_t n_
         q.continuous = q.continuous && events[i].kind == MIEN_DP_GAUSSIAN;
         if (events[i].sampling != MIEN_SAMPLING_NONE)
             q.apart += (double)events[i].count * events[i].apart;
+        q.off += (double)events[i].count * events[i].off;
     }
     return q;
+}
+
+/* By RDP alone, where the noise of some is off the law that zCDP is known for. */
+static double unsampled_rdp(const struct question *q, double delta)
+{
+    double epsilon = INFINITY;
+
+    for (size_t i = 0; i < MIEN_RDP_N_ORDERS && isfinite(q->mu); i++) {
+        const double order = mien_rdp_orders[i];
+        const double rdp = whole_moment(q->mu * q->mu, q->off, order) / (order - 1.0);
+
+        epsilon = fmin(epsilon, mien_rdp_epsilon(rdp, order, delta));
+    }
+    return epsilon;
 }
 
 /* The cost to whom sampling hides nothing. */
 static double unsampled_epsilon(const struct question *q, double delta)
 {
+    if (q->off > 0.0)
+        return unsampled_rdp(q, delta);
     return q->continuous ? mien_dp_gaussian_epsilon(q->mu, delta)
                          : mien_dp_zcdp_epsilon(0.5 * q->mu * q->mu, delta);
 }
@@ -310,7 +341,8 @@ enum mien_status mien_dp_account_by(const struct mien_dp_event *events, size_t n
     cost.epsilon = fmin(cost.epsilon, cost.epsilon_witness);
     if (!q.sampled) {
         cost.gaussian = q.continuous ? cost.epsilon_witness : MIEN_DP_NOT_VALID;
-        cost.zcdp = mien_dp_zcdp_epsilon(0.5 * q.mu * q.mu, delta);
+        if (q.off == 0.0)
+            cost.zcdp = mien_dp_zcdp_epsilon(0.5 * q.mu * q.mu, delta);
     }
     *out = cost;
     return MIEN_OK;

@@ -4,7 +4,9 @@
  * bound B, with noise of standard deviation sigma (both integers; z = sigma / B), the units drawn
  * as `sampling` says. On an integer sum the rounded Gaussian is post-processing of the continuous
  * one, so the Gaussian's accountants are proofs for it in any dimension. Correlated noise (trees,
- * matrices) is one unsampled event with z over the sensitivity of strategy.h.
+ * matrices) is one unsampled event with z over the sensitivity of strategy.h. Noise that devices
+ * add (distributed.h) is charged by RDP, and never as sampled: how much of it there is depends on
+ * who was drawn.
  *
  * Two figures: the reader's (sees releases and the public ledger; amplified by sampling) and the
  * witness' (also knows who took part: no amplification). Every truncation is against us: a figure
@@ -51,6 +53,7 @@ enum mien_relation {
 enum mien_dp_noise {
     MIEN_DP_GAUSSIAN = 0,          /* rounded_gaussian: every Gaussian accountant is a proof */
     MIEN_DP_DISCRETE_GAUSSIAN = 1, /* zCDP; sampled, RDP by a bound for any mechanism */
+    MIEN_DP_DISTRIBUTED = 2,       /* a sum of discrete Gaussians (distributed.h): RDP, unsampled */
 };
 
 /* "none", "poisson", "fixed", "poisson-capped", or NULL. Static storage. */
@@ -83,6 +86,10 @@ struct mien_dp_event {
      * units, and at most `cap` of the drawn are in a release. */
     uint64_t population;
     uint64_t cap;
+
+    /* Of MIEN_DP_DISTRIBUTED: tau times the coordinates, what the noise's law is off a discrete
+     * Gaussian's. 0 of others. */
+    double off;
 };
 
 /* A figure that no accountant of this set gave. */

@@ -94,6 +94,12 @@ static enum mien_status check_event(const struct mien_dp_event *event, struct mi
     if (!(event->noise >= 0.0) || !isfinite(event->noise))
         return mien_err_set(err, MIEN_EINVAL, "noise multiplier %g is not a finite number >= 0",
                             event->noise);
+    if (event->kind != MIEN_DP_DISTRIBUTED && event->off != 0.0)
+        return mien_err_set(err, MIEN_EINVAL, "only noise by devices is off its law");
+    if (event->kind == MIEN_DP_DISTRIBUTED && event->sampling != MIEN_SAMPLING_NONE)
+        return mien_err_set(err, MIEN_EINVAL, "noise by devices is not amplified by sampling");
+    if (!(event->off >= 0.0))
+        return mien_err_set(err, MIEN_EINVAL, "noise that is off its law by %g", event->off);
     return check_apart(event, err);
 }
 
