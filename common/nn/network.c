@@ -80,6 +80,37 @@ static mien_ref wasserstein_penalty(const struct mien_network *net, uint32_t n, 
     return mien_scale(g, gradient_penalty(net, scores, mixed, 1.0), net->plan->gp_lambda);
 }
 
+struct scores {
+    mien_ref real;
+    mien_ref fake;
+};
+
+/* Whether a picture's score, or its gradient, says something about the pictures beside it: batch
+ * norm mixes them, and R1's gradient of the real scores would carry the fake ones along as zeros.
+ */
+static bool is_scored_apart(const struct mien_plan *plan)
+{
+    return plan->norm == MIEN_NORM_BATCH ||
+           (plan->loss == MIEN_LOSS_NON_SATURATING && plan->r1_gamma > 0.0);
+}
+
+/* Real and fake pictures in one pass where that gives the same scores: weights are read once for
+ * both, and their gradients are one product. */
+static struct scores score(const struct mien_network *net, uint32_t n, mien_ref fake,
+                           const struct mien_step_inputs *inputs)
+{
+    struct mien_graph *g = net->graph;
+    mien_ref code = MIEN_NO_REF;
+
+    if (is_scored_apart(net->plan))
+        return (struct scores){mien_discriminator(net, inputs->real, inputs->real_code),
+                               mien_discriminator(net, fake, inputs->fake_code)};
+    if (inputs->real_code != MIEN_NO_REF)
+        code = mien_concat(g, inputs->real_code, inputs->fake_code, 0);
+    mien_ref both = mien_discriminator(net, mien_concat(g, inputs->real, fake, 0), code);
+    return (struct scores){mien_slice(g, both, 0, 0, n), mien_slice(g, both, 0, n, n)};
+}
+
 mien_ref mien_discriminator_loss(const struct mien_network *net, uint32_t n,
                                  struct mien_step_inputs *inputs)
 {
@@ -92,13 +123,12 @@ mien_ref mien_discriminator_loss(const struct mien_network *net, uint32_t n,
     inputs->z = mien_input(g, mien_shape2(n, plan->latent));
     inputs->fake_code = mien_code_input(net, n);
     mien_ref fake = mien_second_network(net, inputs->z, inputs->fake_code);
-    mien_ref real_scores = mien_discriminator(net, inputs->real, inputs->real_code);
-    mien_ref fake_scores = mien_discriminator(net, fake, inputs->fake_code);
+    const struct scores scores = score(net, n, fake, inputs);
     mien_ref loss =
-        mien_add(g, score_loss(net, real_scores, -1.0), score_loss(net, fake_scores, 1.0));
+        mien_add(g, score_loss(net, scores.real, -1.0), score_loss(net, scores.fake, 1.0));
 
     if (plan->loss == MIEN_LOSS_NON_SATURATING && plan->r1_gamma > 0.0) {
-        mien_ref penalty = gradient_penalty(net, real_scores, inputs->real, -1.0);
+        mien_ref penalty = gradient_penalty(net, scores.real, inputs->real, -1.0);
         loss = mien_add(g, loss, mien_scale(g, penalty, 0.5 * plan->r1_gamma));
     }
     if (plan->loss == MIEN_LOSS_WASSERSTEIN)

@@ -149,11 +149,60 @@ static void the_generators_losses_have_their_gradients(void **state)
     check_loss(MIEN_LOSS_HINGE, false);
 }
 
+/* The hinge loss beside its formula, real and fake pictures scored by a pass of their own. */
+static double distance_from_two_passes(enum mien_norm norm)
+{
+    static double storage[5][MAX_INPUT];
+    struct mien_plan plan = small_plan();
+    struct mien_layout layout;
+    struct mien_rng_seeded *rng = NULL;
+    struct mien_exec *exec = NULL;
+    struct mien_step_inputs in;
+    struct mien_graph *g = NULL;
+    mien_ref outputs[2];
+
+    plan.loss = MIEN_LOSS_HINGE;
+    plan.norm = norm;
+    assert_int_equal(mien_layout_init(&layout, &plan, NULL), MIEN_OK);
+    assert_int_equal(mien_graph_new(&g), MIEN_OK);
+    const struct mien_network net = {g, &plan, &layout};
+    outputs[0] = mien_discriminator_loss(&net, BATCH, &in);
+    mien_ref fake = mien_second_network(&net, in.z, in.fake_code);
+    mien_ref low = mien_shift(g, mien_discriminator(&net, fake, in.fake_code), 1.0);
+    mien_ref high = mien_scale(g, mien_discriminator(&net, in.real, in.real_code), -1.0);
+    high = mien_shift(g, high, 1.0);
+    outputs[1] = mien_add(g, mien_mean_all(g, mien_leaky(g, high, 0.0)),
+                          mien_mean_all(g, mien_leaky(g, low, 0.0)));
+    assert_int_equal(mien_exec_new(g, outputs, 2, &exec), MIEN_OK);
+    assert_int_equal(mien_rng_seeded_new(9, 0, &rng), MIEN_OK);
+    bind_inputs(exec, g, rng, storage);
+    double *values = mien_calloc(layout.n_values, sizeof(*values));
+    assert_non_null(values);
+    for (uint64_t i = 0; i < layout.n_values; i++)
+        values[i] = (double)mien_rng_seeded_normal(rng) * 0.4;
+    assert_int_equal(mien_exec_run(exec, values), MIEN_OK);
+    const double distance = fabs(*mien_exec_output(exec, 0) - *mien_exec_output(exec, 1));
+    assert_true(*mien_exec_output(exec, 0) > 0.1);
+    mien_free(values);
+    mien_rng_seeded_free(rng);
+    mien_exec_free(exec);
+    mien_graph_free(g);
+    return distance;
+}
+
+static void scoring_in_one_pass_changes_no_score(void **state)
+{
+    (void)state;
+    assert_true(distance_from_two_passes(MIEN_NORM_GROUP) < 1e-12);
+    assert_true(distance_from_two_passes(MIEN_NORM_BATCH) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_discriminators_losses_have_their_gradients),
         cmocka_unit_test(the_generators_losses_have_their_gradients),
+        cmocka_unit_test(scoring_in_one_pass_changes_no_score),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
