@@ -12,6 +12,10 @@
 /* With fewer tiles than this under a panel of b, copying the panel costs more than it saves. */
 #define FEW_ROWS (4 * MIEN_TILE_GROUPS * MIEN_TILE_GROUP)
 
+/* Terms of a block then: so many rows of b are read together, each a stream of its own from memory,
+ * and more than this a processor does not follow. */
+#define FEW_TERMS 32
+
 /* Sums shorter than this are no more work than writing them down: results go out in the order in
  * which they lie. */
 #define SHORT_SUM 48
@@ -41,6 +45,7 @@ struct job {
     const struct mien_tile_set *tiles;
     struct block block;
     mien_real *panel; /* [BLOCK, PANEL] */
+    uint64_t n_terms; /* of a block at most */
 };
 
 /* The next block, or false after the last. */
@@ -53,12 +58,12 @@ static bool next_block(struct job *job, struct progress *progress)
     if (progress->run == n_runs)
         return false;
     const uint64_t left = p->sum.len - progress->at;
-    const uint64_t pieces = (p->sum.len + BLOCK - 1) / BLOCK;
+    const uint64_t pieces = (p->sum.len + job->n_terms - 1) / job->n_terms;
     const uint64_t piece = (p->sum.len + pieces - 1) / pieces;
 
     block->run_len = (uint32_t)mien_min_size(piece, left);
     block->n_runs =
-        pieces > 1 ? 1 : (uint32_t)mien_min_size(BLOCK / p->sum.len, n_runs - progress->run);
+        pieces > 1 ? 1 : (uint32_t)mien_min_size(job->n_terms / p->sum.len, n_runs - progress->run);
     for (uint32_t i = 0; i < block->n_runs; i++) {
         const ptrdiff_t outer = (ptrdiff_t)((progress->run + i) / p->sum.inner);
         const ptrdiff_t inner = (ptrdiff_t)((progress->run + i) % p->sum.inner);
@@ -205,9 +210,16 @@ void mien_product_run(const struct mien_product *product, const mien_real *a, co
                       mien_real *c)
 {
     _Alignas(64) mien_real panel[BLOCK * PANEL];
-    struct job job = {
-        .p = product, .a = a, .b = b, .c = c, .tiles = mien_tile_native(), .panel = panel};
     const uint64_t n_rows = product->rows.outer * product->rows.inner * product->rows.len;
+    struct job job = {
+        .p = product,
+        .a = a,
+        .b = b,
+        .c = c,
+        .tiles = mien_tile_native(),
+        .panel = panel,
+        .n_terms = n_rows <= FEW_ROWS ? FEW_TERMS : BLOCK,
+    };
     const uint64_t n = product->n_columns;
     struct progress progress = {0, 0};
 
