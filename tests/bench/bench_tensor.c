@@ -1,163 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
-/* CPU time of training steps on one thread: medians, to compare with torch_gan_bench.py's.
+/* CPU time of training steps on one thread: medians, beside torch_peer.py's (engine.sh runs both).
  *
  * Usage: bench_tensor [CASE]   all cases, or those whose name begins with CASE
  *
  * CPU time is free of other programs' preemption, not of their cache and memory traffic:
  * differences below a tenth mean nothing unless the machine is quiet. A step draws its latents,
- * computes loss and gradients and applies Adam, as the peer's does.
+ * computes loss and gradients and applies Adam, as the peer's does; `grad` applies nothing.
+ *
+ * The peak is the rate of the tile on operands that stay in the first-level cache, in the same run:
+ * its 24 independent sums keep the multiplying units busy. %peak divides the arithmetic of the
+ * formulas (common/tensor/cost.h) by time and peak. A node's own cost is that of a chain of nodes
+ * on one number each.
  */
 #include "common/base/clock.h"
-#include "common/base/mem.h"
-#include "common/nn/step.h"
-#include "common/plan/keys.h"
+#include "common/tensor/tile.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/steps.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define N_WINDOWS 9
 #define WINDOW_SECONDS 0.1
+#define CHAIN 1000
 
-struct bench_case {
-    const char *name;
-    const char *preset;
-    enum mien_loss loss;
-    enum mien_step_kind kind;
-    uint32_t batch;
-};
-
-static const struct bench_case cases[] = {
-    {"large D+penalty b16", "faces32-large", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_DISCRIMINATOR, 16},
-    {"large G b16", "faces32-large", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_GENERATOR, 16},
-    {"large D+penalty b32", "faces32-large", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_DISCRIMINATOR, 32},
-    {"large G b32", "faces32-large", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_GENERATOR, 32},
-    {"small D+penalty b5", "faces32", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_DISCRIMINATOR, 5},
-    {"small D b5", "faces32", MIEN_LOSS_NON_SATURATING, MIEN_STEP_DISCRIMINATOR, 5},
-    {"small G b5", "faces32", MIEN_LOSS_NON_SATURATING, MIEN_STEP_GENERATOR, 5},
-    {"digits D+penalty b16", "digits28", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_DISCRIMINATOR, 16},
-    {"digits G b16", "digits28", MIEN_LOSS_WASSERSTEIN, MIEN_STEP_GENERATOR, 16},
-};
-
-/* One case's step and what it trains. */
-struct trained {
-    struct mien_plan plan;
-    struct mien_layout layout;
-    struct mien_step *step;
-    struct mien_rng_seeded *rng;
-    float *values;
-    struct mien_moments moments;
-    uint64_t step_bytes;
-};
-
-static void trained_fini(struct trained *t)
+/* Floating-point operations a second of one thread: the best of some windows. */
+static double peak_flops(void)
 {
-    mien_step_free(t->step);
-    mien_rng_seeded_free(t->rng);
-    mien_free(t->values);
-    mien_free(t->moments.first);
-    mien_free(t->moments.second);
+    static float numbers[MIEN_TILE_GROUPS * MIEN_TILE_GROUP * MIEN_TILE_COLUMNS];
+    static const ptrdiff_t run = 0;
+    const uint32_t k = 4096;
+    const uint32_t n = 2000;
+    struct mien_tile tile = {.run = &run,
+                             .n_runs = 1,
+                             .run_len = k,
+                             .b = numbers,
+                             .n_groups = MIEN_TILE_GROUPS,
+                             .n_columns = MIEN_TILE_COLUMNS,
+                             .c_row = MIEN_TILE_COLUMNS};
+    double best = 0.0;
+
+    for (uint32_t g = 0; g < MIEN_TILE_GROUPS; g++) {
+        tile.a[g] = numbers;
+        tile.c[g] = numbers + g * MIEN_TILE_GROUP * MIEN_TILE_COLUMNS;
+        tile.end[g] = MIEN_TILE_GROUP;
+    }
+    for (int window = 0; window < 5; window++) {
+        const double start = mien_clock_thread_seconds();
+
+        for (uint32_t i = 0; i < n; i++)
+            mien_tile_native()->run(&tile);
+        const double spent = mien_clock_thread_seconds() - start;
+        const double flops =
+            2.0 * MIEN_TILE_GROUPS * MIEN_TILE_GROUP * MIEN_TILE_COLUMNS * k * n / spent;
+        best = flops > best ? flops : best;
+    }
+    return best;
 }
 
-static enum mien_status trained_init(struct trained *t, const struct bench_case *c)
+/* Nanoseconds of a node beside its numbers: sums that no two nodes share. */
+static double node_ns(void)
 {
-    enum mien_status status = mien_plan_preset(c->preset, &t->plan, NULL);
+    const float number = 1.0f;
+    struct mien_graph *g = NULL;
+    struct mien_exec *exec = NULL;
+    double best = 1e9;
 
-    if (status != MIEN_OK)
-        return status;
-    t->plan.loss = c->loss;
-    t->plan.r1_gamma = 0.0;
-    t->plan.n_attributes = 0;
-    status = mien_layout_init(&t->layout, &t->plan, NULL);
-    if (status == MIEN_OK)
-        status = mien_step_bytes(&t->plan, &t->layout, c->kind, c->batch, &t->step_bytes);
-    if (status == MIEN_OK)
-        status = mien_step_new(&t->plan, &t->layout, c->kind, c->batch, &t->step);
-    if (status == MIEN_OK)
-        status = mien_rng_seeded_new(1, 0, &t->rng);
-    if (status != MIEN_OK)
-        return status;
-    t->values = mien_calloc(t->layout.n_values, sizeof(float));
-    t->moments.first = mien_calloc(t->layout.n_values, sizeof(float));
-    t->moments.second = mien_calloc(t->layout.n_values, sizeof(float));
-    if (t->values == NULL || t->moments.first == NULL || t->moments.second == NULL)
-        return MIEN_ENOMEM;
-    float *pictures = mien_step_examples(t->step);
-    const size_t n = (size_t)c->batch * t->plan.size * t->plan.size * t->plan.channels;
-    for (size_t i = 0; pictures != NULL && i < n; i++)
-        pictures[i] = 2.0f * mien_rng_seeded_uniform(t->rng) - 1.0f;
-    return mien_model_start(&t->layout, t->rng, t->values);
-}
+    need(mien_graph_new(&g), "a graph");
+    mien_ref x = mien_input(g, mien_shape1(1));
+    mien_ref y = x;
+    for (int i = 0; i < CHAIN; i++)
+        y = mien_matmul(g, mien_reshape(g, y, mien_shape2(1, 1)),
+                        mien_reshape(g, x, mien_shape2(1, 1)), 0);
+    need(mien_exec_new(g, &y, 1, &exec), "a plan");
+    need(mien_exec_bind(exec, 0, &number), "an input");
+    for (int window = 0; window < 200; window++) {
+        const double start = mien_clock_thread_seconds();
 
-static enum mien_status train_once(struct trained *t)
-{
-    enum mien_status status = mien_step_run(t->step, t->values, t->rng);
-
-    if (status != MIEN_OK)
-        return status;
-    t->moments.t++;
-    mien_step_apply(t->step, t->values, 2e-4, &t->moments);
-    return MIEN_OK;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-
-    return (x > y) - (x < y);
+        need(mien_exec_run(exec, NULL), "a run");
+        const double ns = 1e9 * (mien_clock_thread_seconds() - start) / CHAIN;
+        best = ns < best ? ns : best;
+    }
+    mien_exec_free(exec);
+    mien_graph_free(g);
+    return best;
 }
 
 /* Milliseconds of one step, per window. */
-static enum mien_status measure(struct trained *t, double ms[N_WINDOWS])
+static void measure(struct bench_trained *t, double ms[N_WINDOWS])
 {
-    enum mien_status status = train_once(t); /* memory is touched, caches are warm */
-
-    for (int i = 0; status == MIEN_OK && i < N_WINDOWS; i++) {
+    need(bench_train_once(t), t->what->name); /* memory is touched, caches are warm */
+    for (int i = 0; i < N_WINDOWS; i++) {
         const double start = mien_clock_thread_seconds();
         double spent = 0.0;
         uint32_t n = 0;
 
-        for (; status == MIEN_OK && spent < WINDOW_SECONDS; n++) {
-            status = train_once(t);
+        for (; spent < WINDOW_SECONDS; n++) {
+            need(bench_train_once(t), t->what->name);
             spent = mien_clock_thread_seconds() - start;
         }
         ms[i] = 1e3 * spent / n;
     }
-    return status;
 }
 
-static enum mien_status run_case(const struct bench_case *c)
+static void run_case(const struct bench_step *what, double peak)
 {
-    struct trained t = {.values = NULL};
+    struct bench_trained t;
     double ms[N_WINDOWS] = {0};
-    enum mien_status status = trained_init(&t, c);
 
-    if (status == MIEN_OK)
-        status = measure(&t, ms);
-    if (status == MIEN_OK) {
-        qsort(ms, N_WINDOWS, sizeof(ms[0]), by_size);
-        printf("%-22s %8.2f %8.2f %8.2f %8.1f\n", c->name, ms[N_WINDOWS / 2], ms[0],
-               ms[N_WINDOWS - 1], (double)t.step_bytes / (1024.0 * 1024.0));
-    }
-    trained_fini(&t);
-    return status;
+    need(bench_trained_init(&t, what), what->name);
+    measure(&t, ms);
+    const double median = median_ms(ms, N_WINDOWS);
+    const double flops = (double)t.cost.flops;
+
+    printf("%-13s %8.2f %8.2f %8.2f %6.1f %6u %7.2f %6.1f %5.0f\n", what->name, median, ms[0],
+           ms[N_WINDOWS - 1], (double)t.step_bytes / (1024.0 * 1024.0), t.cost.n_steps,
+           1e-9 * flops, 1e-6 * flops / median, 1e5 * flops / median / peak);
+    bench_trained_fini(&t);
 }
 
 int main(int argc, char **argv)
 {
     const char *wanted = argc > 1 ? argv[1] : "";
+    const double peak = peak_flops();
 
-    printf("%-22s %8s %8s %8s %8s\n", "case", "med ms", "min ms", "max ms", "MiB");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (strncmp(cases[i].name, wanted, strlen(wanted)) != 0)
-            continue;
-        enum mien_status status = run_case(&cases[i]);
-
-        if (status != MIEN_OK) {
-            (void)fprintf(stderr, "%s: %s\n", cases[i].name, mien_status_text(status));
-            return 1;
-        }
+    printf("one thread, %s: peak %.1f GFLOP/s, a node %.0f ns\n", mien_tile_native()->name,
+           1e-9 * peak, node_ns());
+    printf("%-13s %8s %8s %8s %6s %6s %7s %6s %5s\n", "case", "med ms", "min ms", "max ms", "MiB",
+           "nodes", "GFLOP", "GF/s", "%peak");
+    for (const struct bench_step *what = bench_steps; what->name != NULL; what++) {
+        if (strncmp(what->name, wanted, strlen(wanted)) == 0)
+            run_case(what, peak);
     }
     return 0;
 }
