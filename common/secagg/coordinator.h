@@ -156,21 +156,33 @@ MIEN_CHECK enum mien_status mien_secagg_sum_reveal(struct mien_secagg_sum *sum, 
 /* Whether of each secret that is needed t shares have been revealed. */
 bool mien_secagg_sum_ready(const struct mien_secagg_sum *sum);
 
+/* Whom the unmasking found out. */
+struct mien_secagg_blame {
+    /* Members that revealed shares which are not those of their secrets: they changed them, or were
+     * dealt such by the secret's owner; the coordinator cannot tell. */
+    uint8_t wrong[MIEN_BITMAP_BYTES];
+    uint32_t n_wrong;
+    /* First member whose secret is lost, or who dealt shares of another key's seed; UINT32_MAX for
+     * none. */
+    uint32_t failed;
+};
+
 /* Rebuilds the secrets, takes the masks off and adds the sum to `total`; once.
  *
- * Every seed that is rebuilt carries its check, and a key seed must give the key that was sent.
- * With one share to spare, a wrong one is found and left out.
+ * Every seed that is rebuilt carries its check, and a key seed must give the key that was sent. Of
+ * the n shares of a secret (n - t) / 2 may be wrong. A secret with more is tried again, in at most
+ * eight ways, without shares of those that were wrong about other secrets, the worst first: each of
+ * them costs one share to spare then and not two.
  *
- *   crew    who expands the masks; NULL: the calling thread
+ *   crew    who rebuilds secrets and expands masks; NULL: the calling thread
  *   total   [dim] the lifted sum is added
- *   blamed  out: first member whose share was wrong, or who dealt shares of another key's seed;
- *           UINT32_MAX for none, or when it cannot be told
+ *   blame   out, whatever the status
  *   errors  MIEN_ESTATE     not ready, or done
  *           MIEN_ECORRUPT   a secret cannot be rebuilt; total is as it was
  *           MIEN_ENOMEM, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum,
                                                    const struct mien_crew *crew, int64_t *total,
-                                                   uint32_t *blamed);
+                                                   struct mien_secagg_blame *blame);
 
 #endif

@@ -7,25 +7,48 @@
 #include "common/secagg/pack.h"
 #include "common/secagg/rebuild.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Members whose secrets one slice rebuilds: what it allocates is soon worth it, and slices are
  * many more than threads. */
 #define SLICE_MEMBERS 8
 
+/* Ways in which a secret with too many wrong shares is tried once more. */
+#define RETRIES 8
+
+/* How far a member's secret is. */
+enum secret_state {
+    SECRET_WANTED,
+    SECRET_OPEN,
+    SECRET_LOST, /* rebuilt, and not that of the key which was sent */
+};
+
 /* The masks that the sum still holds. */
 struct opening {
     const struct mien_secagg_sum *sum;
     struct mien_mask *mask; /* [n_masks] secret; of each member one after the other */
     uint32_t n_masks;
-    uint32_t *first;  /* [n] where a member's masks begin */
-    uint32_t *blamed; /* [n] whom rebuilding a member's secret blames, or UINT32_MAX */
+    uint32_t *first;          /* [n] where a member's masks begin */
+    enum secret_state *state; /* [n] */
+    bool *wrong;              /* [n] x [n_holders]: that holder's share was */
+    uint32_t *n_wrong;        /* [n] secrets that a member's share of was wrong */
+    bool again;               /* n_wrong counts: without shares of those who lied */
+};
+
+/* A share, and how much its holder is to be trusted. */
+struct candidate {
+    uint32_t n_wrong;
+    uint32_t slot;
 };
 
 /* What rebuilding takes. */
 struct workspace {
     struct mien_rebuild rebuild; /* secret */
+    uint32_t n;                  /* shares of the secret in hand */
+    uint32_t slot[MIEN_SECAGG_MAX_HOLDERS];
     uint32_t holder[MIEN_SECAGG_MAX_HOLDERS];
+    bool wrong[MIEN_SECAGG_MAX_HOLDERS];
     struct mien_share share[MIEN_SECAGG_MAX_HOLDERS]; /* secret */
 };
 
@@ -76,7 +99,7 @@ static enum mien_status make_pair_masks(const struct mien_secagg_sum *sum, uint3
 /* A key seed must give the key that was sent; if not, its owner dealt shares of another seed. */
 static enum mien_status open_pair_masks(const struct mien_secagg_sum *sum, uint32_t gone,
                                         const uint8_t seed[MIEN_SEED_BYTES], struct mien_mask *mask,
-                                        uint32_t *blamed)
+                                        enum secret_state *state)
 {
     const struct mien_sum_member *m = &sum->member[gone];
     struct mien_x25519 *key = NULL;
@@ -87,7 +110,7 @@ static enum mien_status open_pair_masks(const struct mien_secagg_sum *sum, uint3
     if (status == MIEN_OK)
         status = mien_x25519_new(secret_key, &key);
     if (status == MIEN_OK && memcmp(mien_x25519_own(key), m->keys.mask_pk, MIEN_KEY_BYTES) != 0) {
-        *blamed = gone;
+        *state = SECRET_LOST;
         status = MIEN_ECORRUPT;
     }
     if (status == MIEN_OK)
@@ -97,20 +120,76 @@ static enum mien_status open_pair_masks(const struct mien_secagg_sum *sum, uint3
     return status;
 }
 
-static enum mien_status rebuild_seed(const struct mien_secagg_sum *sum, uint32_t of,
-                                     struct workspace *work, uint8_t seed[MIEN_SEED_BYTES],
-                                     uint32_t *liar)
+static int compare_candidates(const void *a, const void *b)
 {
-    const struct mien_sum_member *m = &sum->member[of];
-    struct mien_rebuild_shares shares = {.holder = work->holder, .share = work->share};
+    const struct candidate *left = a;
+    const struct candidate *right = b;
 
+    if (left->n_wrong != right->n_wrong)
+        return left->n_wrong < right->n_wrong ? -1 : 1;
+    return left->slot < right->slot ? -1 : 1;
+}
+
+/* The shares of a member's secret that have come, the holders that were wrong most often last.
+ * Returns how many were ever. */
+static uint32_t list_shares(const struct opening *o, uint32_t of, struct workspace *work)
+{
+    const struct mien_secagg_sum *sum = o->sum;
+    const struct mien_sum_member *m = &sum->member[of];
+    struct candidate list[MIEN_SECAGG_MAX_HOLDERS];
+    uint32_t n_doubtful = 0;
+
+    work->n = 0;
     for (uint32_t slot = 0; slot < mien_graph_n_holders(&sum->graph); slot++) {
         if (!m->has[slot])
             continue;
-        work->holder[shares.n] = mien_graph_holder(&sum->graph, of, slot);
-        work->share[shares.n++] = m->shares[slot];
+        const uint32_t n_wrong =
+            o->again ? o->n_wrong[mien_graph_holder(&sum->graph, of, slot)] : 0;
+        list[work->n++] = (struct candidate){n_wrong, slot};
+        n_doubtful += n_wrong > 0;
     }
-    return mien_rebuild_seed(&work->rebuild, &shares, seed, liar);
+    if (n_doubtful > 0)
+        qsort(list, work->n, sizeof(*list), compare_candidates);
+    for (uint32_t i = 0; i < work->n; i++) {
+        work->slot[i] = list[i].slot;
+        work->holder[i] = mien_graph_holder(&sum->graph, of, list[i].slot);
+        work->share[i] = m->shares[list[i].slot];
+    }
+    return n_doubtful;
+}
+
+/* The seed from the first n shares; notes whose are wrong. */
+static enum mien_status rebuild_from(const struct opening *o, uint32_t of, uint32_t n,
+                                     struct workspace *work, uint8_t seed[MIEN_SEED_BYTES])
+{
+    const struct mien_rebuild_shares shares = {
+        .n = n, .holder = work->holder, .share = work->share};
+    bool *wrong = o->wrong + (size_t)of * mien_graph_n_holders(&o->sum->graph);
+    enum mien_status status = mien_rebuild_seed(&work->rebuild, &shares, seed, work->wrong);
+
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        wrong[work->slot[i]] = work->wrong[i];
+    return status;
+}
+
+/* Leaves out some of the doubtful, then more, as far as t are left. */
+static enum mien_status rebuild_again(const struct opening *o, uint32_t of, uint32_t n_doubtful,
+                                      struct workspace *work, uint8_t seed[MIEN_SEED_BYTES])
+{
+    const uint32_t spare = work->n - o->sum->session.t;
+    const uint32_t most = n_doubtful < spare ? n_doubtful : spare;
+    uint32_t before = 0;
+    enum mien_status status = MIEN_ECORRUPT;
+
+    for (uint32_t step = 1; step <= RETRIES && status == MIEN_ECORRUPT; step++) {
+        const uint32_t n_out = most * step / RETRIES;
+
+        if (n_out == before)
+            continue;
+        before = n_out;
+        status = rebuild_from(o, of, work->n - n_out, work, seed);
+    }
+    return status;
 }
 
 static enum mien_status open_member(const struct opening *o, uint32_t i, struct workspace *work)
@@ -118,17 +197,22 @@ static enum mien_status open_member(const struct opening *o, uint32_t i, struct 
     const struct mien_secagg_sum *sum = o->sum;
     struct mien_mask *mask = &o->mask[o->first[i]];
     uint8_t seed[MIEN_SEED_BYTES];
-    enum mien_status status = rebuild_seed(sum, i, work, seed, &o->blamed[i]);
+    const uint32_t n_doubtful = list_shares(o, i, work);
+    enum mien_status status = o->again ? rebuild_again(o, i, n_doubtful, work, seed)
+                                       : rebuild_from(o, i, work->n, work, seed);
 
     if (status == MIEN_OK && mien_bitmap_has(sum->survivors, i))
         status = make_self_mask(sum, i, seed, mask);
     else if (status == MIEN_OK)
-        status = open_pair_masks(sum, i, seed, mask, &o->blamed[i]);
+        status = open_pair_masks(sum, i, seed, mask, &o->state[i]);
+    if (status == MIEN_OK)
+        o->state[i] = SECRET_OPEN;
     mien_wipe(seed, sizeof(seed));
-    return status;
+    /* What cannot be rebuilt is known by its state. */
+    return status == MIEN_ECORRUPT ? MIEN_OK : status;
 }
 
-/* A slice: the secrets of SLICE_MEMBERS members. */
+/* A slice: the secrets of SLICE_MEMBERS members, those that are wanted still. */
 static enum mien_status open_slice(void *task, uint32_t slice)
 {
     const struct opening *o = task;
@@ -141,7 +225,7 @@ static enum mien_status open_slice(void *task, uint32_t slice)
         return MIEN_ENOMEM;
     mien_rebuild_init(&work->rebuild, o->sum->session.t);
     for (uint32_t i = first; i < n && i < first + SLICE_MEMBERS && status == MIEN_OK; i++) {
-        if (o->sum->member[i].goes_on)
+        if (o->sum->member[i].goes_on && o->state[i] == SECRET_WANTED)
             status = open_member(o, i, work);
     }
     mien_wipe(work, sizeof(*work));
@@ -155,13 +239,14 @@ static enum mien_status opening_init(struct opening *o, const struct mien_secagg
 
     *o = (struct opening){.sum = sum};
     o->first = mien_calloc(n, sizeof(*o->first));
-    o->blamed = mien_calloc(n, sizeof(*o->blamed));
-    if (o->first == NULL || o->blamed == NULL)
+    o->state = mien_calloc(n, sizeof(*o->state));
+    o->wrong = mien_calloc(n, mien_graph_n_holders(&sum->graph) * sizeof(*o->wrong));
+    o->n_wrong = mien_calloc(n, sizeof(*o->n_wrong));
+    if (o->first == NULL || o->state == NULL || o->wrong == NULL || o->n_wrong == NULL)
         return MIEN_ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
         o->first[i] = o->n_masks;
         o->n_masks += n_masks_of(sum, i);
-        o->blamed[i] = UINT32_MAX;
     }
     o->mask = mien_calloc(o->n_masks, sizeof(*o->mask));
     return o->mask == NULL ? MIEN_ENOMEM : MIEN_OK;
@@ -173,26 +258,62 @@ static void opening_fini(struct opening *o)
         mien_wipe(o->mask, o->n_masks * sizeof(*o->mask));
     mien_free(o->mask);
     mien_free(o->first);
-    mien_free(o->blamed);
+    mien_free(o->state);
+    mien_free(o->wrong);
+    mien_free(o->n_wrong);
 }
 
-/* The first member that a secret blames. */
-static uint32_t first_blamed(const struct opening *o)
+/* How often each member's share was wrong. Whether a secret is wanted still. */
+static bool count_wrong(struct opening *o)
 {
-    for (uint32_t i = 0; i < o->sum->session.n; i++) {
-        if (o->blamed[i] != UINT32_MAX)
-            return o->blamed[i];
+    const struct mien_secagg_sum *sum = o->sum;
+    const uint32_t n_holders = mien_graph_n_holders(&sum->graph);
+    bool wanted = false;
+
+    memset(o->n_wrong, 0, sum->session.n * sizeof(*o->n_wrong));
+    for (uint32_t i = 0; i < sum->session.n; i++) {
+        for (uint32_t slot = 0; slot < n_holders; slot++)
+            o->n_wrong[mien_graph_holder(&sum->graph, i, slot)] +=
+                o->wrong[(size_t)i * n_holders + slot];
+        wanted = wanted || (sum->member[i].goes_on && o->state[i] == SECRET_WANTED);
     }
-    return UINT32_MAX;
+    return wanted;
+}
+
+static void find_blame(const struct opening *o, struct mien_secagg_blame *blame)
+{
+    for (uint32_t i = o->sum->session.n; i > 0; i--) {
+        if (o->n_wrong[i - 1] > 0) {
+            mien_bitmap_add(blame->wrong, i - 1);
+            blame->n_wrong++;
+        }
+        if (o->sum->member[i - 1].goes_on && o->state[i - 1] != SECRET_OPEN)
+            blame->failed = i - 1;
+    }
+}
+
+static enum mien_status open_all(struct opening *o, const struct mien_crew *crew,
+                                 struct mien_secagg_blame *blame)
+{
+    const uint32_t n_slices = (o->sum->session.n - 1) / SLICE_MEMBERS + 1;
+    enum mien_status status = mien_crew_run(crew, open_slice, o, n_slices);
+
+    o->again = status == MIEN_OK && count_wrong(o);
+    if (o->again)
+        status = mien_crew_run(crew, open_slice, o, n_slices);
+    if (status != MIEN_OK)
+        return status;
+    (void)count_wrong(o);
+    find_blame(o, blame);
+    return blame->failed == UINT32_MAX ? MIEN_OK : MIEN_ECORRUPT;
 }
 
 enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, const struct mien_crew *crew,
-                                        int64_t *total, uint32_t *blamed)
+                                        int64_t *total, struct mien_secagg_blame *blame)
 {
-    const uint32_t n_slices = (sum->session.n - 1) / SLICE_MEMBERS + 1;
     struct opening opening;
 
-    *blamed = UINT32_MAX;
+    *blame = (struct mien_secagg_blame){.failed = UINT32_MAX};
     if (!mien_secagg_sum_ready(sum))
         return MIEN_ESTATE;
     enum mien_status status = opening_init(&opening, sum);
@@ -201,8 +322,7 @@ enum mien_status mien_secagg_sum_unmask(struct mien_secagg_sum *sum, const struc
         return status;
     }
     sum->state = MIEN_SUM_OVER;
-    status = mien_crew_run(crew, open_slice, &opening, n_slices);
-    *blamed = first_blamed(&opening);
+    status = open_all(&opening, crew, blame);
     if (status == MIEN_OK)
         status =
             mien_mask_apply(crew, opening.mask, opening.n_masks, sum->residue, sum->session.dim);

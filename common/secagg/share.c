@@ -6,50 +6,11 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/secagg/field.h"
 
 #include <string.h>
 
-/* 2^61 - 1 is prime; a product of two residues fits in 122 bits. */
-#define P ((UINT64_C(1) << 61) - 1)
-
-/* x - P if that is not negative, without a branch; x < 2 P. */
-static uint64_t reduce_once(uint64_t x)
-{
-    const uint64_t less = x - P;
-    const uint64_t keep = 0 - (less >> 63); /* all ones when x < P */
-
-    return (x & keep) | (less & ~keep);
-}
-
-static uint64_t field_add(uint64_t a, uint64_t b)
-{
-    return reduce_once(a + b);
-}
-
-static uint64_t field_subtract(uint64_t a, uint64_t b)
-{
-    return reduce_once(a + P - b);
-}
-
-static uint64_t field_multiply(uint64_t a, uint64_t b)
-{
-    const mien_u128 product = (mien_u128)a * b;
-
-    return reduce_once((uint64_t)(product & P) + (uint64_t)(product >> 61));
-}
-
-/* a^(P - 2): the exponent is public. */
-static uint64_t field_invert(uint64_t a)
-{
-    uint64_t result = 1;
-
-    for (int bit = 60; bit >= 0; bit--) {
-        result = field_multiply(result, result);
-        if ((P - 2) >> bit & 1)
-            result = field_multiply(result, a);
-    }
-    return result;
-}
+#define P MIEN_FIELD_PRIME
 
 static const char check_label[] = "mien seed check v1";
 
@@ -115,7 +76,8 @@ static void evaluate(const uint64_t *coefficient, const struct members *members,
         uint64_t y = 0;
 
         for (uint32_t k = members->t; k > 0; k--)
-            y = field_add(field_multiply(y, (uint64_t)members->index[i] + 1), coefficient[k - 1]);
+            y = mien_field_add(mien_field_multiply(y, (uint64_t)members->index[i] + 1),
+                               coefficient[k - 1]);
         shares[i].limb[limb] = y;
     }
 }
@@ -146,67 +108,77 @@ enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES], const uin
     return status;
 }
 
-/* Numerator into weight, denominator into bottom: of Lagrange's polynomials at zero. */
-static enum mien_status fractions(const uint32_t *index, uint32_t t, uint64_t *weight,
-                                  uint64_t *bottom)
+/* What Lagrange's polynomials at zero are divided by: x_i times the product of the x_j - x_i. The
+ * product of all x stands above each. */
+static enum mien_status denominators(const uint32_t *index, uint32_t n, uint64_t *bottom)
 {
-    for (uint32_t i = 0; i < t; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const uint64_t xi = (uint64_t)index[i] + 1;
 
-        weight[i] = 1;
-        bottom[i] = 1;
-        for (uint32_t j = 0; j < t; j++) {
+        bottom[i] = xi;
+        for (uint32_t j = 0; j < n; j++) {
             const uint64_t xj = (uint64_t)index[j] + 1;
 
             if (j == i)
                 continue;
             if (xj == xi)
                 return MIEN_EINVAL;
-            weight[i] = field_multiply(weight[i], xj);
-            bottom[i] = field_multiply(bottom[i], field_subtract(xj, xi));
+            bottom[i] = mien_field_multiply(bottom[i], mien_field_subtract(xj, xi));
         }
     }
     return MIEN_OK;
 }
 
-/* Indices are public, so this may branch. One inversion serves all (Montgomery's trick): up holds
- * the products of the first denominators. */
-enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight)
+/* Indices are public, so this may branch. One inversion serves all (Montgomery's trick): weight
+ * holds the products of the first denominators. */
+enum mien_status mien_share_weights(const uint32_t *index, uint32_t n, uint64_t *weight)
 {
-    if (t == 0)
+    uint64_t top = 1;
+    uint64_t all = 1;
+
+    if (n == 0)
         return MIEN_EINVAL;
-    uint64_t *bottom = mien_calloc(2 * (size_t)t, sizeof(*bottom));
+    uint64_t *bottom = mien_calloc(n, sizeof(*bottom));
     if (bottom == NULL)
         return MIEN_ENOMEM;
-    uint64_t *up = bottom + t;
-    enum mien_status status = fractions(index, t, weight, bottom);
-    if (status == MIEN_OK) {
-        uint64_t all = 1;
-
-        for (uint32_t i = 0; i < t; i++) {
-            up[i] = all;
-            all = field_multiply(all, bottom[i]);
-        }
-        uint64_t inverse = field_invert(all);
-        for (uint32_t i = t; i > 0; i--) {
-            weight[i - 1] = field_multiply(weight[i - 1], field_multiply(inverse, up[i - 1]));
-            inverse = field_multiply(inverse, bottom[i - 1]);
-        }
+    enum mien_status status = denominators(index, n, bottom);
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++) {
+        weight[i] = all;
+        all = mien_field_multiply(all, bottom[i]);
+        top = mien_field_multiply(top, (uint64_t)index[i] + 1);
+    }
+    uint64_t inverse = mien_field_multiply(mien_field_invert(all), top);
+    for (uint32_t i = n; i > 0 && status == MIEN_OK; i--) {
+        weight[i - 1] = mien_field_multiply(weight[i - 1], inverse);
+        inverse = mien_field_multiply(inverse, bottom[i - 1]);
     }
     mien_free(bottom);
     return status;
 }
 
+void mien_share_weights_without(const uint32_t *index, const uint64_t *weight, uint32_t n,
+                                uint32_t place, uint64_t *out)
+{
+    const uint64_t x = (uint64_t)index[place] + 1;
+    const uint64_t inverse = mien_field_invert(x);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint64_t factor = mien_field_subtract(x, (uint64_t)index[i] + 1);
+
+        out[i] = mien_field_multiply(weight[i], mien_field_multiply(factor, inverse));
+    }
+}
+
 enum mien_status mien_share_join(const uint64_t *weight, const struct mien_share *shares,
-                                 uint32_t t, uint8_t seed[MIEN_SEED_BYTES])
+                                 uint32_t n, uint8_t seed[MIEN_SEED_BYTES])
 {
     uint64_t limb[MIEN_SHARE_LIMBS] = {0};
     uint64_t want[MIEN_SHARE_LIMBS];
     uint8_t joined[MIEN_SEED_BYTES];
 
-    for (uint32_t i = 0; i < t; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         for (int k = 0; k < MIEN_SHARE_LIMBS; k++)
-            limb[k] = field_add(limb[k], field_multiply(weight[i], shares[i].limb[k]));
+            limb[k] = mien_field_add(limb[k], mien_field_multiply(weight[i], shares[i].limb[k]));
     }
     const uint64_t middle = limb[1] & ((UINT64_C(1) << 43) - 1);
     mien_store_be64(joined, limb[0] << 21 | middle >> 22);

@@ -35,22 +35,32 @@ MIEN_CHECK enum mien_status mien_share_split(const uint8_t seed[MIEN_SEED_BYTES]
                                              const uint32_t *index, uint32_t n, uint32_t t,
                                              struct mien_rng *rng, struct mien_share *shares);
 
-/* Lagrange's weights for t members' shares at zero; the same for every secret of these members.
+/* Lagrange's weights at zero for n members' shares, t or more; the same for every secret of these
+ * members.
  *
- *   index   [t] different members
- *   weight  [t] out; not secret
- *   errors  MIEN_EINVAL  two indices are equal, or t is 0; MIEN_ENOMEM
+ *   index   [n] different members
+ *   weight  [n] out; not secret
+ *   errors  MIEN_EINVAL  two indices are equal, or n is 0; MIEN_ENOMEM
  */
-MIEN_CHECK enum mien_status mien_share_weights(const uint32_t *index, uint32_t t, uint64_t *weight);
+MIEN_CHECK enum mien_status mien_share_weights(const uint32_t *index, uint32_t n, uint64_t *weight);
 
-/* The seed from t shares.
+/* The weights when the share at a place is left out, whose weight is then zero.
  *
- *   weight  [t] of the members whose shares they are
+ *   weight  [n] of mien_share_weights for index
+ *   place   below n
+ *   out     [n]
+ */
+void mien_share_weights_without(const uint32_t *index, const uint64_t *weight, uint32_t n,
+                                uint32_t place, uint64_t *out);
+
+/* The seed from n shares, t or more.
+ *
+ *   weight  [n] of the members whose shares they are
  *   errors  MIEN_ECORRUPT  a share was wrong (one that is not passes with probability 2^-52)
  *           MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_share_join(const uint64_t *weight, const struct mien_share *shares,
-                                            uint32_t t, uint8_t seed[MIEN_SEED_BYTES]);
+                                            uint32_t n, uint8_t seed[MIEN_SEED_BYTES]);
 
 void mien_share_encode(const struct mien_share *share, uint8_t out[MIEN_SHARE_BYTES]);
 

@@ -44,20 +44,15 @@ static enum mien_status unmask_all(struct mien_coordinator *c, struct mien_job *
     enum mien_status last = MIEN_ESTATE;
 
     for (uint32_t g = 0; g < c->n_groups; g++) {
-        uint32_t blamed = UINT32_MAX;
+        struct mien_group *group = &c->groups[g];
 
-        if (c->groups[g].sum == NULL)
+        if (group->sum == NULL)
             continue;
-        enum mien_status status = mien_secagg_sum_unmask(c->groups[g].sum, crew, c->total, &blamed);
+        enum mien_status status = mien_secagg_sum_unmask(group->sum, crew, c->total, &group->blame);
         if (status == MIEN_OK)
             job->any_session = true;
         else
             last = status;
-        if (blamed != UINT32_MAX)
-            (void)snprintf(job->reason, sizeof(job->reason),
-                           "member %u of session %u sent a wrong "
-                           "share",
-                           blamed, g);
     }
     return job->any_session ? MIEN_OK : last;
 }

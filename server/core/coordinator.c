@@ -475,6 +475,7 @@ void mien_coordinator_job_done(struct mien_coordinator *c, uint64_t now_ms, stru
         mien_round_reserved(c, now_ms);
         break;
     case MIEN_JOB_RELEASE:
+        mien_round_log_blame(c);
         if (c->drill.running)
             round_over(c, now_ms, MIEN_MESSAGE_ABANDONED);
         else

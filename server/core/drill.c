@@ -166,14 +166,14 @@ void mien_round_run_drill(struct mien_coordinator *c, struct mien_job *job)
     bool zeros = true;
 
     for (uint32_t g = 0; g < c->n_groups; g++) {
-        uint32_t blamed = UINT32_MAX;
+        struct mien_group *group = &c->groups[g];
 
-        if (c->groups[g].sum == NULL)
+        if (group->sum == NULL)
             continue;
         const enum mien_status status =
-            mien_secagg_sum_unmask(c->groups[g].sum, crew, c->total, &blamed);
+            mien_secagg_sum_unmask(group->sum, crew, c->total, &group->blame);
         report->n_summed += status == MIEN_OK;
-        report->n_survived += status == MIEN_OK ? c->groups[g].n_survivors : 0;
+        report->n_survived += status == MIEN_OK ? group->n_survivors : 0;
         if (status != MIEN_OK)
             (void)snprintf(report->failed, sizeof(report->failed), "session %u: %s", g,
                            mien_status_text(status));

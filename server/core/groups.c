@@ -198,6 +198,7 @@ static enum mien_status make_group(struct mien_coordinator *c, const uint32_t *o
     if (group->member == NULL || group->unit == NULL)
         return MIEN_ENOMEM;
     group->session.n = n;
+    group->blame.failed = UINT32_MAX;
     memcpy(group->member, order, n * sizeof(*order));
     for (uint32_t i = 0; i < n; i++) {
         struct mien_peer *p = &c->peers[order[i]];

@@ -59,6 +59,7 @@ struct mien_group {
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     uint32_t n_survivors;
+    struct mien_secagg_blame blame; /* of RELEASE */
 };
 
 enum mien_job_kind {
@@ -261,6 +262,8 @@ void mien_round_reveal(struct mien_coordinator *c, uint32_t peer,
                        const struct mien_message_reveal *m);
 void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms);
 void mien_round_released(struct mien_coordinator *c, uint64_t now_ms);
+/* Names the members whose shares RELEASE found wrong. */
+void mien_round_log_blame(struct mien_coordinator *c);
 
 /* drill.c: a round of zeros that nothing is written about */
 /* Begins one that is wanted when enough devices wait; whether it has, or must be waited for. */

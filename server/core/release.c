@@ -3,6 +3,7 @@
 #include "server/core/internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Tells one session's survivors who survived; the others are out. */
@@ -170,6 +171,39 @@ void mien_round_step_reveals(struct mien_coordinator *c, uint64_t now_ms)
     mien_round_drill_step(c, now_ms, MIEN_DRILL_UNMASK);
     c->phase = MIEN_PHASE_RELEASING;
     mien_round_start_job(c, MIEN_JOB_RELEASE);
+}
+
+static void log_member(struct mien_coordinator *c, uint32_t group, uint32_t index, const char *what)
+{
+    const struct mien_group *g = &c->groups[group];
+    const uint8_t *credential = mien_secagg_sum_credential(g->sum, index);
+    struct mien_credential who;
+    char id[2 * MIEN_DEVICE_ID_BYTES + 1] = "";
+
+    if (credential == NULL)
+        return;
+    mien_credential_read(credential, &who);
+    for (size_t i = 0; i < MIEN_DEVICE_ID_BYTES; i++)
+        (void)snprintf(id + 2 * i, 3, "%02x", who.device_id[i]);
+    mien_round_log(c, MIEN_WARN,
+                   "session.%s round=%" PRIu64 " session=%u member=%u device=%s n_wrong=%u", what,
+                   c->round.round, group, index, id, g->blame.n_wrong);
+}
+
+void mien_round_log_blame(struct mien_coordinator *c)
+{
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        const struct mien_group *group = &c->groups[g];
+
+        if (group->sum == NULL)
+            continue;
+        for (uint32_t i = 0; i < group->session.n && group->blame.n_wrong > 0; i++) {
+            if (mien_bitmap_has(group->blame.wrong, i))
+                log_member(c, g, i, "wrong_share");
+        }
+        if (group->blame.failed != UINT32_MAX)
+            log_member(c, g, group->blame.failed, "lost_secret");
+    }
 }
 
 void mien_round_released(struct mien_coordinator *c, uint64_t now_ms)

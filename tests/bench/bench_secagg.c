@@ -311,11 +311,11 @@ static void unmask(struct bench *b, uint32_t n_threads)
     struct mien_crew_threads threads = {.n_threads = n_threads};
     const struct mien_crew crew = mien_crew_of_threads(&threads);
     int64_t *total = block(b->session.dim, sizeof(*total));
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
     const double start = cpu_ms();
     const double wall = wall_ms();
 
-    need(mien_secagg_sum_unmask(b->sum, &crew, total, &blamed), "unmask");
+    need(mien_secagg_sum_unmask(b->sum, &crew, total, &blame), "unmask");
     printf("coordinator: vectors to sum      %8.1f ms CPU, %.1f ms wall on %u threads\n",
            cpu_ms() - start + b->coordinator_ms, wall_ms() - wall + b->coordinator_ms, n_threads);
     for (uint32_t j = 0; j < b->session.dim; j++)

@@ -30,7 +30,7 @@ static struct mien_message closed(uint64_t round, enum mien_message_outcome outc
 static void the_unmasked_sum_is_the_sum_of_the_survivors_vectors(void **state)
 {
     (void)state;
-    uint32_t blamed;
+    struct mien_secagg_blame blame;
 
     group_fini(&g);
     group_init_plan(&g, false);
@@ -44,7 +44,7 @@ static void the_unmasked_sum_is_the_sum_of_the_survivors_vectors(void **state)
     assert_true(mien_secagg_sum_ready(g.sum));
     int64_t *total = mien_calloc(g.params.dim, sizeof(*total));
     assert_non_null(total);
-    assert_int_equal(mien_secagg_sum_unmask(g.sum, NULL, total, &blamed), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_unmask(g.sum, NULL, total, &blame), MIEN_OK);
     assert_memory_equal(total, g.plain, g.params.dim * sizeof(*total));
     assert_int_equal(total[g.params.n_update + MIEN_METRIC_TRAINED],
                      (GROUP_N - 1) * (int64_t)g.params.metric_scale);
@@ -128,7 +128,7 @@ static void a_drill_sums_zeros_whatever_a_device_holds(void **state)
 {
     (void)state;
     int64_t *total = mien_calloc(g.params.dim, sizeof(*total));
-    uint32_t blamed;
+    struct mien_secagg_blame blame;
 
     ready_for_drill(1);
     group_keys(&g);
@@ -142,7 +142,7 @@ static void a_drill_sums_zeros_whatever_a_device_holds(void **state)
     group_close(&g, GROUP_N);
     for (uint32_t i = 0; i < GROUP_N; i++)
         group_reveal(&g, i);
-    assert_int_equal(mien_secagg_sum_unmask(g.sum, NULL, total, &blamed), MIEN_OK);
+    assert_int_equal(mien_secagg_sum_unmask(g.sum, NULL, total, &blame), MIEN_OK);
     for (uint32_t j = 0; j < g.params.dim; j++)
         assert_int_equal(total[j], 0);
     assert_int_equal(mien_client_core_record(g.device[0].core)->n_sent, 0);

@@ -169,7 +169,7 @@ static void who_deals_another_seed_is_blamed(void **state)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     int64_t total[DIM] = {0};
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
 
     world_init(&w, 7, 24);
     w.leaves[4] = BEFORE_KEYS;
@@ -202,8 +202,8 @@ static void who_deals_another_seed_is_blamed(void **state)
     }
     assert_true(run_shares(&w) && run_inputs(&w, bitmap, root) && run_confirms(&w, bitmap, root));
     run_reveals(&w);
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
-    assert_int_equal(blamed, 4);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blame), MIEN_ECORRUPT);
+    assert_int_equal(blame.failed, 4);
     world_fini(&w);
 }
 
@@ -215,7 +215,7 @@ static void a_wrong_self_mask_share_spoils_no_sum_silently(void **state)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     int64_t total[DIM] = {0};
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
 
     world_init(&w, 6, 25); /* t = 5 */
     w.leaves[2] = BEFORE_REVEAL;
@@ -227,7 +227,7 @@ static void a_wrong_self_mask_share_spoils_no_sum_silently(void **state)
         assert_int_equal(give_confirmed(&w, i), MIEN_OK);
         reveal_from(&w, i, i == 5 ? 1 : UINT32_MAX);
     }
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blame), MIEN_ECORRUPT);
     for (uint32_t j = 0; j < DIM; j++)
         assert_int_equal(total[j], 0);
     world_fini(&w);
@@ -244,7 +244,7 @@ static void sums_at_the_bound_do_not_wrap(void **state)
         uint8_t bitmap[MIEN_BITMAP_BYTES];
         uint8_t root[32];
         int64_t total[DIM] = {0};
-        uint32_t blamed = 0;
+        struct mien_secagg_blame blame;
 
         world_init(&w, 9, 26);
         for (uint32_t i = 0; i < w.n; i++) {
@@ -254,7 +254,7 @@ static void sums_at_the_bound_do_not_wrap(void **state)
         assert_true(run_keys(&w) && run_shares(&w) && run_inputs(&w, bitmap, root) &&
                     run_confirms(&w, bitmap, root));
         run_reveals(&w);
-        assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_OK);
+        assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blame), MIEN_OK);
         for (uint32_t j = 0; j < DIM; j++)
             assert_int_equal(total[j], (int64_t)9 * sign * q);
         world_fini(&w);
@@ -350,7 +350,7 @@ static void random_calls_with_random_bytes_get_statuses(void **state)
         uint8_t bitmap[MIEN_BITMAP_BYTES];
         uint8_t root[32];
         int64_t total[DIM] = {0};
-        uint32_t blamed = 0;
+        struct mien_secagg_blame blame;
 
         world_init(&w, 8, 1000 + seed);
         const uint64_t stop = mien_rng_seeded_below(w.seeded, 5);
@@ -365,7 +365,7 @@ static void random_calls_with_random_bytes_get_statuses(void **state)
         }
         if (goes_on) {
             /* Random shares are as good as wrong ones. */
-            enum mien_status status = mien_secagg_sum_unmask(w.sum, NULL, total, &blamed);
+            enum mien_status status = mien_secagg_sum_unmask(w.sum, NULL, total, &blame);
             assert_true(status == MIEN_ESTATE || status == MIEN_ECORRUPT);
         }
         world_fini(&w);

@@ -68,7 +68,7 @@ static void no_total_changes_when_memory_fails(void **state)
         uint8_t root[32];
         int64_t total[DIM] = {0};
         const int64_t zeros[DIM] = {0};
-        uint32_t blamed = 0;
+        struct mien_secagg_blame blame;
 
         world_init(&w, 4, 27);
         w.leaves[3] = BEFORE_INPUT;
@@ -76,7 +76,7 @@ static void no_total_changes_when_memory_fails(void **state)
                     run_confirms(&w, bitmap, root));
         run_reveals(&w);
         mien_mem_fail_at(k);
-        status = mien_secagg_sum_unmask(w.sum, NULL, total, &blamed);
+        status = mien_secagg_sum_unmask(w.sum, NULL, total, &blame);
         mien_mem_fail_at(-1);
         assert_true((memcmp(total, zeros, sizeof(zeros)) == 0) == (status != MIEN_OK));
         world_fini(&w);

@@ -30,22 +30,23 @@ static bool run_session(struct world *w)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     int64_t total[DIM] = {0};
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
 
     if (!run_keys(w) || !run_shares(w) || !run_inputs(w, bitmap, root) ||
         !run_confirms(w, bitmap, root)) {
-        assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_ESTATE);
+        assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blame), MIEN_ESTATE);
         return false;
     }
     run_reveals(w);
     if (!mien_secagg_sum_ready(w->sum)) {
-        assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_ESTATE);
+        assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blame), MIEN_ESTATE);
         return false;
     }
-    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_OK);
-    assert_int_equal(blamed, UINT32_MAX);
+    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blame), MIEN_OK);
+    assert_int_equal(blame.n_wrong, 0);
+    assert_int_equal(blame.failed, UINT32_MAX);
     assert_sum_is_the_survivors(w, total);
-    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blamed), MIEN_ESTATE);
+    assert_int_equal(mien_secagg_sum_unmask(w->sum, NULL, total, &blame), MIEN_ESTATE);
     return true;
 }
 
@@ -161,7 +162,7 @@ static void a_wrong_share_is_found_and_blamed(void **state)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     int64_t total[DIM] = {0};
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
 
     world_init(&w, 9, 4);
     w.leaves[2] = BEFORE_INPUT;
@@ -174,8 +175,9 @@ static void a_wrong_share_is_found_and_blamed(void **state)
         reveal_from(&w, i, i == 5 ? 2 : UINT32_MAX);
     }
     /* n = 9, t = 7, 8 shares of the leaver's key seed: one may be wrong. */
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_OK);
-    assert_int_equal(blamed, 5);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blame), MIEN_OK);
+    assert_int_equal(blame.n_wrong, 1);
+    assert_true(mien_bitmap_has(blame.wrong, 5));
     assert_sum_is_the_survivors(&w, total);
     world_fini(&w);
 }
@@ -187,7 +189,7 @@ static void a_wrong_share_without_spares_spoils_no_sum_silently(void **state)
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     int64_t total[DIM] = {0};
-    uint32_t blamed = 0;
+    struct mien_secagg_blame blame;
 
     world_init(&w, 6, 4); /* t = 5 */
     w.leaves[2] = BEFORE_INPUT;
@@ -199,7 +201,7 @@ static void a_wrong_share_without_spares_spoils_no_sum_silently(void **state)
         assert_int_equal(give_confirmed(&w, i), MIEN_OK);
         reveal_from(&w, i, i == 5 ? 2 : UINT32_MAX);
     }
-    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blamed), MIEN_ECORRUPT);
+    assert_int_equal(mien_secagg_sum_unmask(w.sum, NULL, total, &blame), MIEN_ECORRUPT);
     for (uint32_t j = 0; j < DIM; j++)
         assert_int_equal(total[j], 0);
     world_fini(&w);

@@ -162,24 +162,21 @@ static void one_wrong_share_is_found_with_one_to_spare(void **state)
     (void)state;
     const uint8_t seed[MIEN_SEED_BYTES] = "sixteen bytes ..";
 
-    for (uint32_t wrong = 0; wrong < N - 1; wrong++) {
+    for (uint32_t place = 0; place < N - 1; place++) {
         for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++) {
             static struct mien_rebuild rebuild;
             struct mien_share shares[N];
             const struct mien_rebuild_shares all_but_last = {N - 1, everybody(), shares};
             uint8_t out[MIEN_SEED_BYTES];
-            uint32_t liar = 0;
+            bool wrong[N];
 
             mien_rebuild_init(&rebuild, T);
             deal(seed, shares);
-            shares[wrong].limb[limb] ^= 1;
-            assert_int_equal(mien_rebuild_seed(&rebuild, &all_but_last, out, &liar), MIEN_OK);
+            shares[place].limb[limb] ^= 1;
+            assert_int_equal(mien_rebuild_seed(&rebuild, &all_but_last, out, wrong), MIEN_OK);
             assert_memory_equal(out, seed, sizeof(seed));
-            /* The eighth is not looked at while the first seven are right. */
-            assert_int_equal(liar, wrong < T ? wrong : UINT32_MAX);
-            /* The next secret is rebuilt without that one's share. */
-            assert_int_equal(mien_rebuild_seed(&rebuild, &all_but_last, out, &liar), MIEN_OK);
-            assert_int_equal(liar, UINT32_MAX);
+            for (uint32_t i = 0; i < N - 1; i++)
+                assert_int_equal(wrong[i], i == place);
             mien_rebuild_fini(&rebuild);
         }
     }
@@ -192,15 +189,145 @@ static void a_wrong_share_without_a_spare_is_an_error(void **state)
     struct mien_share shares[N];
     struct mien_rebuild_shares some = {T, everybody(), shares};
     uint8_t out[MIEN_SEED_BYTES];
-    uint32_t liar = 0;
+    bool wrong[N];
 
     mien_rebuild_init(&rebuild, T);
     deal((const uint8_t[16]){1}, shares);
     shares[3].limb[2] = (shares[3].limb[2] + 1) % P;
-    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, &liar), MIEN_ECORRUPT);
-    assert_int_equal(liar, UINT32_MAX);
+    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, wrong), MIEN_ECORRUPT);
+    for (uint32_t i = 0; i < T; i++)
+        assert_false(wrong[i]);
     some.n = T - 1;
-    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, &liar), MIEN_ECORRUPT);
+    assert_int_equal(mien_rebuild_seed(&rebuild, &some, out, wrong), MIEN_ECORRUPT);
+    mien_rebuild_fini(&rebuild);
+}
+
+/* A secret that some of its holders lie about. */
+struct lied {
+    uint32_t n;
+    uint32_t t;
+    uint32_t n_liars;
+    uint8_t seed[MIEN_SEED_BYTES];
+    uint32_t index[64];
+    struct mien_share share[64];
+    bool lies[64];
+};
+
+/* What a liar says: another number, the neighbour's, one off, or one wrong limb of three. */
+static void lie(struct lied *l, uint32_t i)
+{
+    const uint64_t kind = mien_rng_seeded_below(seeded, 4);
+    struct mien_share *share = &l->share[i];
+
+    l->lies[i] = true;
+    if (kind == 0) {
+        for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++)
+            share->limb[limb] = (share->limb[limb] + 1 + mien_rng_seeded_below(seeded, P - 1)) % P;
+    } else if (kind == 1) {
+        share->limb[mien_rng_seeded_below(seeded, MIEN_SHARE_LIMBS)] ^= 2;
+    } else if (kind == 2) {
+        share->limb[0] = (share->limb[0] + 1) % P;
+        share->limb[2] = (share->limb[2] + P - 1) % P;
+    } else {
+        for (int limb = 0; limb < MIEN_SHARE_LIMBS; limb++)
+            share->limb[limb] = (share->limb[limb] + 17) % P; /* all of this kind agree */
+    }
+}
+
+static void draw_lied(struct lied *l, uint32_t n, uint32_t t, uint32_t n_liars)
+{
+    struct mien_share all[64];
+    uint32_t liars[64];
+
+    memset(l, 0, sizeof(*l));
+    l->n = n;
+    l->t = t;
+    l->n_liars = n_liars;
+    assert_int_equal(mien_rng_fill(&rng, l->seed, sizeof(l->seed)), MIEN_OK);
+    assert_int_equal(mien_share_split(l->seed, everybody(), 64, t, &rng, all), MIEN_OK);
+    draw_subset(64, n, l->index);
+    for (uint32_t i = 0; i < n; i++)
+        l->share[i] = all[l->index[i]];
+    draw_subset(n, n_liars, liars);
+    for (uint32_t i = 0; i < n_liars; i++)
+        lie(l, liars[i]);
+}
+
+static void half_of_the_spare_shares_may_be_wrong_and_all_who_lied_are_named(void **state)
+{
+    (void)state;
+    static struct mien_rebuild rebuild;
+
+    for (int trial = 0; trial < 600; trial++) {
+        struct lied l;
+        const uint32_t t = 1 + (uint32_t)mien_rng_seeded_below(seeded, 48);
+        const uint32_t n = t + (uint32_t)mien_rng_seeded_below(seeded, 65 - t);
+        const uint32_t most = n - t == 1 ? 1 : (n - t) / 2;
+        const struct mien_rebuild_shares shares = {n, l.index, l.share};
+        uint8_t out[MIEN_SEED_BYTES];
+        bool wrong[64];
+
+        /* To the bound in every third trial, below it in the others. */
+        draw_lied(&l, n, t,
+                  trial % 3 == 0 ? most : (uint32_t)mien_rng_seeded_below(seeded, most + 1));
+        mien_rebuild_init(&rebuild, t);
+        assert_int_equal(mien_rebuild_seed(&rebuild, &shares, out, wrong), MIEN_OK);
+        assert_memory_equal(out, l.seed, sizeof(out));
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(wrong[i], l.lies[i]);
+    }
+    mien_rebuild_fini(&rebuild);
+}
+
+/* One more, up to all of them: what comes out is the seed (they may be wrong in different limbs, of
+ * which each stands for itself) or nothing, never another seed. */
+static void with_more_wrong_shares_the_seed_is_right_or_there_is_none(void **state)
+{
+    (void)state;
+    static struct mien_rebuild rebuild;
+    uint32_t n_refused = 0;
+
+    for (int trial = 0; trial < 600; trial++) {
+        struct lied l;
+        const uint32_t t = 2 + (uint32_t)mien_rng_seeded_below(seeded, 40);
+        const uint32_t n = t + (uint32_t)mien_rng_seeded_below(seeded, 65 - t);
+        const uint32_t more = (n - t == 1 ? 1 : (n - t) / 2) + 1;
+        const struct mien_rebuild_shares shares = {n, l.index, l.share};
+        uint8_t out[MIEN_SEED_BYTES];
+        bool wrong[64];
+
+        draw_lied(&l, n, t,
+                  trial % 2 == 0 ? more
+                                 : more + (uint32_t)mien_rng_seeded_below(seeded, n - more + 1));
+        mien_rebuild_init(&rebuild, t);
+        const enum mien_status status = mien_rebuild_seed(&rebuild, &shares, out, wrong);
+        assert_true(status == MIEN_OK || status == MIEN_ECORRUPT);
+        if (status == MIEN_OK)
+            assert_memory_equal(out, l.seed, sizeof(out));
+        n_refused += status == MIEN_ECORRUPT;
+    }
+    assert_true(n_refused > 300);
+    mien_rebuild_fini(&rebuild);
+}
+
+/* Liars that know each other's shares move a secret that they can decode to: the values of another
+ * polynomial, which is theirs where it matters. The seed's check refuses it. */
+static void liars_who_agree_on_another_secret_are_refused(void **state)
+{
+    (void)state;
+    static struct mien_rebuild rebuild;
+    const uint8_t seed[MIEN_SEED_BYTES] = "sixteen bytes ..";
+    struct mien_share shares[N];
+    const struct mien_rebuild_shares all = {N, everybody(), shares};
+    uint8_t out[MIEN_SEED_BYTES];
+    bool wrong[N];
+
+    mien_rebuild_init(&rebuild, T);
+    deal(seed, shares);
+    /* Eight of nine add a constant to their shares of one limb: the ninth is the liar now. */
+    for (uint32_t i = 0; i < N - 1; i++)
+        shares[i].limb[1] = (shares[i].limb[1] + 5) % P;
+    assert_int_equal(mien_rebuild_seed(&rebuild, &all, out, wrong), MIEN_ECORRUPT);
     mien_rebuild_fini(&rebuild);
 }
 
@@ -213,6 +340,9 @@ int main(void)
         cmocka_unit_test(a_share_has_one_spelling),
         cmocka_unit_test(one_wrong_share_is_found_with_one_to_spare),
         cmocka_unit_test(a_wrong_share_without_a_spare_is_an_error),
+        cmocka_unit_test(half_of_the_spare_shares_may_be_wrong_and_all_who_lied_are_named),
+        cmocka_unit_test(with_more_wrong_shares_the_seed_is_right_or_there_is_none),
+        cmocka_unit_test(liars_who_agree_on_another_secret_are_refused),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
