@@ -116,6 +116,69 @@ enum mien_status mien_strategy_toeplitz(const struct mien_strategy_limits *limit
     return MIEN_OK;
 }
 
+/* Terms are below 2^36 (2^20 rounds of at most 2^16), their squares below 2^72, 2^20 of them below
+ * 2^92: nothing overflows. */
+static double exact_sum(const struct mien_strategy_limits *limits,
+                        const struct mien_strategy_table *table, uint64_t *sum)
+{
+    mien_u128 total = 0;
+
+    for (uint64_t j = 0; j < most(limits); j++) {
+        const uint64_t start = j * limits->separation;
+
+        for (uint64_t i = 0; i < table->n && start + i < limits->rounds; i++)
+            sum[start + i] += table->c[i];
+    }
+    for (uint64_t i = 0; i < limits->rounds; i++)
+        total += (mien_u128)sum[i] * sum[i];
+    /* The conversion rounds to the nearest, the scaling is exact. */
+    return nextafter(ldexp((double)total, -2 * MIEN_STRATEGY_ONE_BITS), INFINITY);
+}
+
+enum mien_status mien_strategy_of_table(const struct mien_strategy_limits *limits,
+                                        const struct mien_strategy_table *table, double *squared,
+                                        struct mien_err *err)
+{
+    enum mien_status status = check_limits(limits, err);
+
+    if (status != MIEN_OK)
+        return status;
+    if (table->kind == MIEN_STRATEGY_TREE)
+        return mien_strategy_tree(limits, squared, err);
+    if (table->kind == MIEN_STRATEGY_INDEPENDENT) {
+        *squared = mien_strategy_independent(limits);
+        return MIEN_OK;
+    }
+    for (uint32_t i = 1; i < table->n; i++) {
+        if (table->c[i] > table->c[i - 1])
+            return mien_err_set(err, MIEN_EINVAL, "coefficient %u is above the one before it", i);
+    }
+    uint64_t *sum = mien_calloc((size_t)limits->rounds, sizeof(*sum));
+    if (sum == NULL)
+        return mien_err_set(err, MIEN_ENOMEM, "no memory for %" PRIu64 " rounds", limits->rounds);
+    *squared = exact_sum(limits, table, sum);
+    mien_free(sum);
+    return MIEN_OK;
+}
+
+struct mien_dp_event mien_strategy_event(const struct mien_strategy_limits *limits,
+                                         const struct mien_strategy_table *table, double noise)
+{
+    struct mien_dp_event event = {.sampling = MIEN_SAMPLING_NONE, .rate = 1.0, .noise = noise};
+    double squared = 0.0;
+
+    if (limits->rounds == 0)
+        return event;
+    event.count = table->kind == MIEN_STRATEGY_INDEPENDENT ? most(limits) : 1;
+    if (table->kind == MIEN_STRATEGY_INDEPENDENT)
+        return event;
+    if (mien_strategy_of_table(limits, table, &squared, NULL) != MIEN_OK)
+        event.noise = 0.0;
+    else
+        event.noise = nextafter(nextafter(noise / sqrt(squared), 0.0), 0.0);
+    return event;
+}
+
 void mien_strategy_square_root(double *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -16,6 +16,8 @@
 
 #include "common/base/compiler.h"
 #include "common/base/err.h"
+#include "common/dp/account.h"
+#include "common/dp/strategy_table.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +58,25 @@ MIEN_CHECK enum mien_status mien_strategy_tree_restarted(const struct mien_strat
 MIEN_CHECK enum mien_status mien_strategy_toeplitz(const struct mien_strategy_limits *limits,
                                                    const double *c, size_t n, double *squared,
                                                    struct mien_err *err);
+
+/* ... of a strategy that a run names: of independent noise and trees as above, of a table in exact
+ * integers, in units of c_0, rounded up only when it becomes a double.
+ *
+ *   errors  those of the kind
+ */
+MIEN_CHECK enum mien_status mien_strategy_of_table(const struct mien_strategy_limits *limits,
+                                                   const struct mien_strategy_table *table,
+                                                   double *squared, struct mien_err *err);
+
+/* All of limits->rounds releases as the accountant's one event: with independent noise as many
+ * releases as a unit can be part of; else one Gaussian whose noise is `noise` over the sensitivity,
+ * rounded down. What cannot be bounded has no noise, which costs infinity.
+ *
+ *   limits  rounds may be 0: nothing was released
+ *   noise   z = sigma / B of a release
+ */
+struct mien_dp_event mien_strategy_event(const struct mien_strategy_limits *limits,
+                                         const struct mien_strategy_table *table, double noise);
 
 /* First columns: of the square root of the matrix of prefix sums, c_i = c_(i-1) (2 i - 1) / (2 i);
  * and of a buffered linear Toeplitz matrix, c_0 = 1, c_i = sum_j omega_j theta_j^(i-1).
