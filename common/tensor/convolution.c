@@ -2,81 +2,13 @@
 #include "common/tensor/convolution.h"
 
 #include "common/base/num.h"
+#include "common/tensor/frame.h"
+#include "common/tensor/minimal.h"
 #include "common/tensor/patches.h"
 #include "common/tensor/product.h"
 #include "common/tensor/tile.h"
 
 #include <string.h>
-
-/* Elements of pictures framed at a time: 2 MiB of floats. */
-#define FRAME_ELEMENTS (UINT64_C(1) << 19)
-
-/* Pictures [n, h, w, c] inside frames [n, fh, fw, c]. Rows and columns of a picture that do not fit
- * are left out. */
-struct frame {
-    uint64_t h, w, c;
-    uint64_t fh, fw;
-    uint64_t top, left;
-    uint64_t n_per_go;
-};
-
-static struct frame frame_of(uint64_t n, uint64_t fh, uint64_t fw, struct frame frame)
-{
-    frame.fh = fh;
-    frame.fw = fw;
-    frame.n_per_go = mien_max_size(1, mien_min_size(n, FRAME_ELEMENTS / (fh * fw * frame.c)));
-    return frame;
-}
-
-/* The part of x that the window meets, zeros around. */
-static struct frame frame_of_x(const struct mien_convolution *s)
-{
-    return frame_of(
-        s->n, (s->oh - 1) * s->stride + s->kh, (s->ow - 1) * s->stride + s->kw,
-        (struct frame){.h = s->h, .w = s->w, .c = s->c, .top = s->top, .left = s->left});
-}
-
-static bool needs_no_copy(const struct frame *f)
-{
-    return f->top == 0 && f->left == 0 && f->h == f->fh && f->w == f->fw;
-}
-
-static void make_frame(const struct frame *f, const mien_real *picture, mien_real *frame)
-{
-    const uint64_t row = f->fw * f->c;
-    const uint64_t before = f->left * f->c;
-    const uint64_t inside = mien_min_size(f->w * f->c, row - before);
-
-    memset(frame, 0, f->top * row * sizeof(*frame));
-    frame += f->top * row;
-    for (uint64_t y = f->top; y < f->fh; y++, frame += row) {
-        if (y - f->top >= f->h) {
-            memset(frame, 0, row * sizeof(*frame));
-            continue;
-        }
-        const mien_real *from = picture + (y - f->top) * f->w * f->c;
-
-        memset(frame, 0, before * sizeof(*frame));
-        memcpy(frame + before, from, inside * sizeof(*frame));
-        memset(frame + before + inside, 0, (row - before - inside) * sizeof(*frame));
-    }
-}
-
-/* n pictures framed in scratch; the pictures themselves where nothing is to be added. */
-static const mien_real *framed(const struct frame *f, const mien_real *pictures, uint64_t n,
-                               mien_real *scratch)
-{
-    if (needs_no_copy(f))
-        return pictures;
-    for (uint64_t i = 0; i < n; i++)
-        make_frame(f, pictures + i * f->h * f->w * f->c, scratch + i * f->fh * f->fw * f->c);
-    return scratch;
-}
-
-static uint64_t frame_scratch(const struct frame *f)
-{
-    return needs_no_copy(f) ? 0 : f->n_per_go * f->fh * f->fw * f->c;
-}
 
 struct mien_convolution mien_convolution_of(const struct mien_conv_shapes *shapes)
 {
@@ -103,7 +35,7 @@ static struct mien_stride rows_of_y(const struct mien_convolution *s)
                                 (ptrdiff_t)s->o};
 }
 
-static struct mien_stride places_in(const struct mien_convolution *s, const struct frame *f)
+static struct mien_stride places_in(const struct mien_convolution *s, const struct mien_frame *f)
 {
     const uint64_t row = s->stride * f->fw * f->c;
 
@@ -115,7 +47,7 @@ static struct mien_stride places_in(const struct mien_convolution *s, const stru
 static void run(const struct mien_convolution *s, const mien_real *x, const mien_real *w,
                 mien_real *y, mien_real *scratch)
 {
-    const struct frame f = frame_of_x(s);
+    const struct mien_frame f = mien_frame_of_x(s);
     const ptrdiff_t tap = (ptrdiff_t)(s->c * s->o);
     const ptrdiff_t frame_row = (ptrdiff_t)(f.fw * s->c);
     struct mien_product product = {
@@ -139,7 +71,7 @@ static void run(const struct mien_convolution *s, const mien_real *x, const mien
     }
     for (uint64_t i = 0; i < s->n; i += f.n_per_go) {
         const uint64_t n = mien_min_size(f.n_per_go, s->n - i);
-        const mien_real *a = framed(&f, x + i * s->h * s->w * s->c, n, scratch);
+        const mien_real *a = mien_framed(&f, x + i * s->h * s->w * s->c, n, scratch);
 
         product.rows.outer = n;
         mien_product_run(&product, a, w, y + i * s->oh * s->ow * s->o);
@@ -147,7 +79,7 @@ static void run(const struct mien_convolution *s, const mien_real *x, const mien
 }
 
 /* w[ky, kx, c, o] = sum over places of frame[place + (ky, kx), c] y[place, o] */
-static void weight_grad_rows(const struct mien_convolution *s, const struct frame *f,
+static void weight_grad_rows(const struct mien_convolution *s, const struct mien_frame *f,
                              struct mien_product *product, const mien_real *a, const mien_real *y,
                              mien_real *w)
 {
@@ -163,7 +95,7 @@ static void weight_grad_rows(const struct mien_convolution *s, const struct fram
 }
 
 /* The same with o before c: one product for each ky, kx. */
-static void weight_grad_swapped(const struct mien_convolution *s, const struct frame *f,
+static void weight_grad_swapped(const struct mien_convolution *s, const struct mien_frame *f,
                                 struct mien_product *product, const mien_real *b,
                                 const mien_real *y, mien_real *w)
 {
@@ -183,12 +115,12 @@ static void weight_grad_swapped(const struct mien_convolution *s, const struct f
 static void weight_grad(const struct mien_convolution *s, const mien_real *x, const mien_real *y,
                         mien_real *w, mien_real *scratch)
 {
-    const struct frame f = frame_of_x(s);
+    const struct mien_frame f = mien_frame_of_x(s);
     struct mien_product product = {.b_column = 1};
 
     for (uint64_t i = 0; i < s->n; i += f.n_per_go) {
         const uint64_t n = mien_min_size(f.n_per_go, s->n - i);
-        const mien_real *pictures = framed(&f, x + i * s->h * s->w * s->c, n, scratch);
+        const mien_real *pictures = mien_framed(&f, x + i * s->h * s->w * s->c, n, scratch);
         const mien_real *from = y + i * s->oh * s->ow * s->o;
 
         product.sum = (struct mien_extent){n, s->oh, s->ow};
@@ -237,7 +169,7 @@ static struct phase phase_of(uint64_t x0, uint64_t size, uint64_t kernel, uint64
     return p;
 }
 
-static struct frame frame_of_y(const struct mien_convolution *s)
+static struct mien_frame frame_of_y(const struct mien_convolution *s)
 {
     const uint64_t top = rows_before(s->kh, s->stride, s->top);
     const uint64_t left = rows_before(s->kw, s->stride, s->left);
@@ -245,8 +177,9 @@ static struct frame frame_of_y(const struct mien_convolution *s)
     const uint64_t fh = mien_max_size((s->h - 1 + s->top) / s->stride + 1, 1) + top;
     const uint64_t fw = mien_max_size((s->w - 1 + s->left) / s->stride + 1, 1) + left;
 
-    return frame_of(s->n, fh, fw,
-                    (struct frame){.h = s->oh, .w = s->ow, .c = s->o, .top = top, .left = left});
+    return mien_frame_of(
+        s->n, fh, fw,
+        (struct mien_frame){.h = s->oh, .w = s->ow, .c = s->o, .top = top, .left = left});
 }
 
 /* One phase of rows and one of columns. */
@@ -256,7 +189,7 @@ struct phases {
 };
 
 /* x of these phases, from n framed pictures y. */
-static struct mien_product product_of(const struct mien_convolution *s, const struct frame *f,
+static struct mien_product product_of(const struct mien_convolution *s, const struct mien_frame *f,
                                       const struct phases *p, uint64_t n)
 {
     const ptrdiff_t row = (ptrdiff_t)(f->fw * s->o);
@@ -288,7 +221,7 @@ static uint64_t patches_per_go(const struct mien_convolution *s)
 {
     const uint64_t each = s->oh * s->ow * s->kh * s->kw * s->c;
 
-    return mien_max_size(1, mien_min_size(s->n, FRAME_ELEMENTS / each));
+    return mien_max_size(1, mien_min_size(s->n, MIEN_FRAME_ELEMENTS / each));
 }
 
 static void input_grad_patches(const struct mien_convolution *s, const mien_real *y,
@@ -321,14 +254,14 @@ static void input_grad_patches(const struct mien_convolution *s, const mien_real
 static void input_grad_phases(const struct mien_convolution *s, const mien_real *y,
                               const mien_real *w, mien_real *x, mien_real *scratch)
 {
-    const struct frame f = frame_of_y(s);
+    const struct mien_frame f = frame_of_y(s);
 
     /* A stride longer than the kernel leaves rows of x that nothing meets. */
     if (s->kh < s->stride || s->kw < s->stride)
         memset(x, 0, s->n * s->h * s->w * s->c * sizeof(*x));
     for (uint64_t i = 0; i < s->n; i += f.n_per_go) {
         const uint64_t n = mien_min_size(f.n_per_go, s->n - i);
-        const mien_real *from = framed(&f, y + i * s->oh * s->ow * s->o, n, scratch);
+        const mien_real *from = mien_framed(&f, y + i * s->oh * s->ow * s->o, n, scratch);
 
         for (uint64_t at = 0; at < s->stride * s->stride; at++) {
             const struct phases p = {phase_of(at / s->stride, s->h, s->kh, s->stride, s->top),
@@ -347,7 +280,9 @@ static void input_grad_phases(const struct mien_convolution *s, const mien_real 
 void mien_convolution_input_grad(const struct mien_convolution *conv, const mien_real *y,
                                  const mien_real *w, mien_real *x, mien_real *scratch)
 {
-    if (sums_patches(conv))
+    if (mien_minimal_fits(conv))
+        mien_minimal_input_grad(conv, y, w, x, scratch);
+    else if (sums_patches(conv))
         input_grad_patches(conv, y, w, x, scratch);
     else
         input_grad_phases(conv, y, w, x, scratch);
@@ -391,6 +326,10 @@ static void flip_weights(uint64_t n_taps, uint64_t c, uint64_t o, const mien_rea
 void mien_convolution_run(const struct mien_convolution *conv, const mien_real *x,
                           const mien_real *w, mien_real *y, mien_real *scratch)
 {
+    if (mien_minimal_fits(conv)) {
+        mien_minimal_run(conv, x, w, y, scratch);
+        return;
+    }
     if (!is_better_flipped(conv)) {
         run(conv, x, w, y, scratch);
         return;
@@ -404,6 +343,10 @@ void mien_convolution_run(const struct mien_convolution *conv, const mien_real *
 void mien_convolution_weight_grad(const struct mien_convolution *conv, const mien_real *x,
                                   const mien_real *y, mien_real *w, mien_real *scratch)
 {
+    if (mien_minimal_fits(conv)) {
+        mien_minimal_weight_grad(conv, x, y, w, scratch);
+        return;
+    }
     if (!is_better_flipped(conv)) {
         weight_grad(conv, x, y, w, scratch);
         return;
@@ -416,17 +359,20 @@ void mien_convolution_weight_grad(const struct mien_convolution *conv, const mie
 
 static uint64_t scratch_of(const struct mien_convolution *s)
 {
-    const struct frame x = frame_of_x(s);
-    const struct frame y = frame_of_y(s);
+    const struct mien_frame x = mien_frame_of_x(s);
+    const struct mien_frame y = frame_of_y(s);
     const uint64_t patches = patches_per_go(s) * s->oh * s->ow * s->kh * s->kw * s->c;
 
-    return mien_max_size(frame_scratch(&x), sums_patches(s) ? patches : frame_scratch(&y));
+    return mien_max_size(mien_frame_scratch(&x),
+                         sums_patches(s) ? patches : mien_frame_scratch(&y));
 }
 
 uint64_t mien_convolution_scratch(const struct mien_convolution *conv)
 {
     const struct mien_convolution f = flipped(conv);
 
+    if (mien_minimal_fits(conv))
+        return mien_minimal_scratch(conv);
     if (!is_better_flipped(conv))
         return scratch_of(conv);
     return mien_max_size(scratch_of(conv),

@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/rng_seeded.h"
+#include "common/tensor/minimal.h"
 #include "common/tensor/product.h"
 #include "common/tensor/tile.h"
 #include "tests/support/test.h"
@@ -217,12 +218,95 @@ static void the_networks_convolutions_are_their_definition(void **state)
     mien_tile_force(NULL);
 }
 
+/* Those of fewer multiplications: odd and even sizes, every padding. */
+static const struct mien_convolution halvings[] = {
+    {3, 8, 8, 32, 4, 4, 32, 4, 4, 2, 1, 1, false},  {2, 14, 14, 33, 7, 7, 40, 4, 4, 2, 1, 1, true},
+    {2, 9, 12, 32, 4, 6, 35, 4, 4, 2, 1, 2, false}, {1, 10, 7, 40, 6, 4, 32, 4, 4, 2, 3, 2, true},
+    {2, 6, 10, 32, 2, 4, 32, 4, 4, 2, 0, 0, false}, {1, 11, 9, 36, 6, 5, 33, 4, 4, 2, 2, 3, true},
+};
+
+#define N_HALVINGS (sizeof(halvings) / sizeof(halvings[0]))
+
+static void halvings_with_fewer_multiplications_are_their_definition(void **state)
+{
+    (void)state;
+    for (const struct mien_tile_set *const *set = mien_tile_sets(); *set != NULL; set++) {
+        mien_tile_force(*set);
+        for (size_t i = 0; i < N_HALVINGS; i++) {
+            assert_true(mien_minimal_fits(&halvings[i]));
+            check_convolution(&halvings[i]);
+        }
+    }
+    mien_tile_force(NULL);
+}
+
+/* More pictures than are framed, and more tiles than are multiplied, at a time. */
+static void large_halvings_go_in_pieces(void **state)
+{
+    const struct mien_convolution large = {9, 32, 32, 64, 16, 16, 32, 4, 4, 2, 1, 1, false};
+
+    (void)state;
+    assert_true(mien_minimal_fits(&large));
+    check_convolution(&large);
+}
+
+/* Sets that fuse multiply and add sum in one order, so they give the same bits. */
+static void halvings_are_the_same_bits_on_every_set_that_fuses(void **state)
+{
+    const struct mien_convolution *s = &halvings[1];
+    const uint64_t n_x = s->n * s->h * s->w * s->c;
+    const uint64_t n_w = 16 * s->c * s->o;
+    const uint64_t n_y = s->n * s->oh * s->ow * s->o;
+    float *x = drawn(n_x);
+    float *w = drawn(n_w);
+    float *y = drawn(n_y);
+    float *first = mien_calloc(n_x + n_w + n_y, sizeof(float));
+    float *again = mien_calloc(n_x + n_w + n_y, sizeof(float));
+    float *scratch = mien_calloc(mien_convolution_scratch(s), sizeof(float));
+
+    (void)state;
+    assert_true(first != NULL && again != NULL && scratch != NULL);
+    for (size_t i = 1; mien_tile_sets()[i] != NULL; i++) {
+        float *to = i == 1 ? first : again;
+
+        mien_tile_force(mien_tile_sets()[i]);
+        mien_convolution_input_grad(s, y, w, to, scratch);
+        mien_convolution_weight_grad(s, x, y, to + n_x, scratch);
+        mien_convolution_run(s, x, w, to + n_x + n_w, scratch);
+        if (to == again)
+            assert_memory_equal(first, again, (n_x + n_w + n_y) * sizeof(float));
+    }
+    mien_tile_force(NULL);
+    void *const blocks[] = {x, w, y, first, again, scratch};
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        mien_free(blocks[i]);
+}
+
+static void other_convolutions_are_multiplied_as_they_stand(void **state)
+{
+    static const struct mien_convolution others[] = {
+        {3, 8, 8, 31, 4, 4, 32, 4, 4, 2, 1, 1, false},
+        {3, 8, 8, 32, 4, 4, 31, 4, 4, 2, 1, 1, false},
+        {3, 8, 8, 32, 4, 4, 32, 3, 3, 2, 1, 1, false},
+        {3, 8, 8, 32, 7, 7, 32, 4, 4, 1, 1, 1, false},
+        {3, 2, 2, 32, 1, 1, 32, 4, 4, 2, 1, 1, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(mien_minimal_fits(&others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_product_of_matrices_is_its_definition),
         cmocka_unit_test(a_convolution_is_its_definition_in_three_directions),
         cmocka_unit_test(the_networks_convolutions_are_their_definition),
+        cmocka_unit_test(halvings_with_fewer_multiplications_are_their_definition),
+        cmocka_unit_test(large_halvings_go_in_pieces),
+        cmocka_unit_test(halvings_are_the_same_bits_on_every_set_that_fuses),
+        cmocka_unit_test(other_convolutions_are_multiplied_as_they_stand),
     };
 
     return cmocka_run_group_tests(tests, make_rng, free_rng);
