@@ -138,6 +138,7 @@ void mien_client_free(struct mien_client *client)
         return;
     mien_link_close(client);
     mien_client_core_free(client->core);
+    mien_known_free(client->known);
     mien_wipe(client, sizeof(*client));
     mien_free(client);
 }

@@ -115,6 +115,9 @@ enum mien_status mien_client_make_core(struct mien_client *client)
     struct mien_span der = {client->state.cert, client->state.cert_len};
     enum mien_status status = mien_identity_cert_decode(der, &cert, NULL);
 
+    if (status == MIEN_OK && client->known == NULL)
+        status = mien_known_new(&client->known);
+    config.known = client->known;
     if (status == MIEN_OK)
         status = mien_client_core_new(&config, &client->core);
     if (status == MIEN_OK)

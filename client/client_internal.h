@@ -25,6 +25,7 @@ struct mien_client {
     struct mien_rng rng;
     struct mien_client_state state;
     struct mien_client_core *core; /* NULL while enrolling and before */
+    struct mien_known *known;      /* peers whose credentials held; as long as the process */
     char device_id[33];
     uint64_t memory_bytes; /* of the last plan */
     bool busy;             /* inside a call: a callback that calls back is refused */

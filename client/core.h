@@ -23,7 +23,7 @@
 #include "client/train.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
-#include "common/secagg/credential.h"
+#include "common/secagg/known.h"
 
 struct mien_message;
 struct mien_client_core;
@@ -75,6 +75,8 @@ struct mien_client_core_config {
     struct mien_client_record record;
     struct mien_rng rng;  /* keys, shares, rounding, jitter: mien_rng_system() on devices */
     const char *software; /* for HELLO; lent until _free */
+    /* Peers' credentials that held before; lent until _free. NULL: each is checked in full. */
+    struct mien_known *known;
 };
 
 /* What the core wants; every flag is a fact that stays until it is met. */

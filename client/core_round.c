@@ -159,7 +159,8 @@ static enum mien_status want_model(struct mien_client_core *core, uint64_t now_m
 }
 
 /* What the round holds at its peak: the model, and the vector beside training or a session. */
-static enum mien_status memory_need(struct mien_core_round *round)
+static enum mien_status memory_need(const struct mien_client_core *core,
+                                    struct mien_core_round *round)
 {
     uint64_t train_bytes;
     enum mien_status status = mien_client_train_need(&round->plan, &train_bytes);
@@ -169,6 +170,7 @@ static enum mien_status memory_need(struct mien_core_round *round)
     uint64_t session_bytes = mien_secagg_device_bytes(round->plan.group_max) + MIEN_FRAME_RAW_BYTES;
     uint64_t vector_bytes = sizeof(*round->vector) * (uint64_t)round->dim;
     round->memory_bytes = sizeof(*round) + round->assign.model_bytes + vector_bytes +
+                          (core->config.known == NULL ? 0 : MIEN_KNOWN_BYTES) +
                           mien_core_own_bytes(&round->plan) +
                           (train_bytes > session_bytes ? train_bytes : session_bytes);
     return MIEN_OK;
@@ -225,7 +227,7 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
                                 "the clip is not the plan's, which does not adapt");
     mien_secagg_params_set_clip(&round->params, round->assign.clip);
     round->dim = round->params.dim;
-    status = memory_need(round);
+    status = memory_need(core, round);
     if (status != MIEN_OK)
         return status;
     mien_core_log(core, MIEN_DEBUG, "device.plan memory_bytes=%" PRIu64 " dim=%zu",

@@ -83,6 +83,7 @@ static enum mien_status begin_session(struct mien_client_core *core,
         .session = session_of(core, m),
         .index = m->index,
         .now = host->now_s == NULL ? 0 : host->now_s(host->self),
+        .known = core->config.known,
         .min_members = wanted > round->plan.group_min ? wanted : round->plan.group_min};
     struct mien_err err = {0};
     enum mien_status status = mien_client_guard_session(&round->plan, &config.session, &err);

@@ -41,25 +41,43 @@ void mien_credential_read(const uint8_t bytes[MIEN_CREDENTIAL_BYTES], struct mie
     out->not_after = (int64_t)mien_load_be64(bytes + 81);
 }
 
-enum mien_status mien_credential_verify(struct mien_span bytes, const uint8_t ca_key[32],
-                                        int64_t now, struct mien_credential *out,
-                                        struct mien_err *err)
+static enum mien_status check_form(struct mien_span bytes, struct mien_err *err)
 {
-    uint8_t signed_bytes[LABEL_BYTES + BODY_BYTES];
-    struct mien_credential credential;
-
     if (bytes.len != MIEN_CREDENTIAL_BYTES || bytes.data[0] != VERSION)
         return mien_err_set(err, MIEN_EPARSE,
                             "a credential of %zu bytes, expected %d of version %d", bytes.len,
                             MIEN_CREDENTIAL_BYTES, VERSION);
-    statement(bytes.data, signed_bytes);
-    enum mien_status status = mien_ed25519_verify(
-        ca_key, (struct mien_span){signed_bytes, sizeof(signed_bytes)}, bytes.data + BODY_BYTES);
+    return MIEN_OK;
+}
+
+enum mien_status mien_credential_verify_signed(struct mien_span bytes, int64_t now,
+                                               struct mien_credential *out, struct mien_err *err)
+{
+    struct mien_credential credential;
+    enum mien_status status = check_form(bytes, err);
+
     if (status != MIEN_OK)
-        return mien_err_set(err, status, "a credential is not signed by this run's CA");
+        return status;
     mien_credential_read(bytes.data, &credential);
     if (now != 0 && now > credential.not_after)
         return mien_err_set(err, MIEN_EEXPIRED, "a credential has expired");
     *out = credential;
     return MIEN_OK;
+}
+
+enum mien_status mien_credential_verify(struct mien_span bytes, const uint8_t ca_key[32],
+                                        int64_t now, struct mien_credential *out,
+                                        struct mien_err *err)
+{
+    uint8_t signed_bytes[LABEL_BYTES + BODY_BYTES];
+    enum mien_status status = check_form(bytes, err);
+
+    if (status != MIEN_OK)
+        return status;
+    statement(bytes.data, signed_bytes);
+    status = mien_ed25519_verify(ca_key, (struct mien_span){signed_bytes, sizeof(signed_bytes)},
+                                 bytes.data + BODY_BYTES);
+    if (status != MIEN_OK)
+        return mien_err_set(err, status, "a credential is not signed by this run's CA");
+    return mien_credential_verify_signed(bytes, now, out, err);
 }

@@ -18,7 +18,7 @@
 
 #include "common/base/err.h"
 #include "common/base/rng.h"
-#include "common/secagg/credential.h"
+#include "common/secagg/known.h"
 #include "common/secagg/session.h"
 #include "common/secagg/share.h"
 
@@ -32,6 +32,7 @@ struct mien_secagg_device_config {
     uint8_t credential[MIEN_CREDENTIAL_BYTES]; /* its own */
     int64_t now;                               /* seconds since 1970, 0 for no clock */
     uint32_t min_members;                      /* fewer survivors: it reveals nothing */
+    struct mien_known *known; /* lent until _free: of earlier sessions; NULL: without */
 };
 
 /* Bytes of a device in a session of n members, whatever its degree. */
