@@ -83,7 +83,7 @@ static enum mien_status take_config(struct mien_client *client,
 
     if (config->struct_bytes < config_bytes_min || host->load == NULL || host->save == NULL ||
         host->n_examples == NULL || host->example == NULL || !(config->max_epsilon >= 0) ||
-        config->max_memory_bytes == 0)
+        !(config->min_device_noise >= 0) || config->max_memory_bytes == 0)
         return MIEN_EINVAL;
     if (config->software != NULL &&
         (strlen(config->software) >= sizeof(client->software) ||
@@ -101,6 +101,7 @@ static enum mien_status take_config(struct mien_client *client,
     limits->min_cohort = config->min_cohort;
     limits->min_group = config->min_group;
     limits->allow_curious = config->allow_curious;
+    limits->min_device_noise = config->min_device_noise;
     limits->max_local_steps = config->max_local_steps;
     limits->max_rounds = config->max_rounds;
     return MIEN_OK;

@@ -78,6 +78,7 @@ struct mien_client_core {
     uint64_t watchdog_at_ms; /* the coordinator must have said something by then */
     uint64_t renew_at_ms;
     uint64_t last_round;
+    uint8_t consented[32]; /* hash of the plan that device.consent was said about */
     enum mien_client_note note;
     char sentence[MIEN_MESSAGE_SENTENCE_BYTES + 1];
     struct mien_core_blob plan;

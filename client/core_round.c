@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A round up to READY: assignment, plan and model, guard, training. */
 #include "client/core_internal.h"
+#include "client/noise.h"
 
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/plan/clipping.h"
+#include "common/plan/noise.h"
 #include "common/secagg/rotate.h"
 #include "common/wire/identity.h"
 #include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -206,6 +209,32 @@ static enum mien_status join_drill(struct mien_client_core *core, uint64_t now_m
     return round->vector == NULL ? MIEN_ENOMEM : say_ready(core, now_ms);
 }
 
+/* What taking part under the plan means, once for each plan, for whoever answers for this device.
+ */
+static void say_consent(struct mien_client_core *core)
+{
+    const struct mien_core_round *round = core->round;
+    const double own = mien_client_device_noise(&round->plan, &round->params);
+
+    if (memcmp(core->consented, round->assign.plan_hash, sizeof(core->consented)) == 0)
+        return;
+    memcpy(core->consented, round->assign.plan_hash, sizeof(core->consented));
+    if (round->params.share > 0)
+        mien_core_log(
+            core, MIEN_INFO,
+            "device.consent noise_by=devices sigma=%.6g noise=%.4g why=\"this device adds "
+            "noise of its own before its vector leaves; no sum is unmasked without that of "
+            "%" PRIu32 " honest devices, not even for the coordinator\"",
+            sqrt((double)round->params.share), own, mien_plan_noise_shares(&round->plan));
+    else
+        mien_core_log(core, MIEN_INFO,
+                      "device.consent noise_by=coordinator noise=%.4g why=\"the coordinator sees "
+                      "sums of %" PRIu32
+                      " people or more without noise, and adds it before anything "
+                      "is released\"",
+                      round->plan.noise_multiplier, round->plan.group_min);
+}
+
 static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
 {
     struct mien_core_round *round = core->round;
@@ -234,11 +263,15 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
                   round->memory_bytes, round->dim);
     if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) != MIEN_OK)
         return refuse_plan(core, err.text);
+    if (mien_client_guard_noise(&core->config.limits, &round->plan, &round->params, &err) !=
+        MIEN_OK)
+        return refuse_plan(core, err.text);
     if (mien_core_own_missing(core))
         return refuse_plan(core, "the plan keeps a part of the model on the device, which has no "
                                  "place for it");
     if (mien_plan_warning(&round->plan) != NULL)
         mien_core_log(core, MIEN_WARN, "device.plan why=\"%s\"", mien_plan_warning(&round->plan));
+    say_consent(core);
     return round->assign.purpose == MIEN_MESSAGE_PURPOSE_DRILL ? join_drill(core, now_ms)
                                                                : want_model(core, now_ms);
 }
@@ -332,6 +365,8 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
         return MIEN_ENOMEM;
     status = mien_client_train_take(round->train, &round->params, rotation, &core->config.rng,
                                     round->vector, &core->note);
+    if (status == MIEN_OK)
+        status = mien_client_add_noise(&round->params, &core->config.rng, round->vector);
     if (status == MIEN_OK)
         status = mien_core_own_save(core);
     mien_client_train_free(round->own_train);

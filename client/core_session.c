@@ -4,6 +4,8 @@
 
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/plan/noise.h"
+
 #include <string.h>
 
 void mien_core_leave_session(struct mien_core_round *round)
@@ -78,13 +80,14 @@ static enum mien_status begin_session(struct mien_client_core *core,
     const struct mien_client_core_host *host = &core->config.host;
     const struct mien_client_identity *id = &core->config.identity;
     struct mien_core_round *round = core->round;
-    uint32_t wanted = core->config.limits.min_group;
-    struct mien_secagg_device_config config = {
-        .session = session_of(core, m),
-        .index = m->index,
-        .now = host->now_s == NULL ? 0 : host->now_s(host->self),
-        .known = core->config.known,
-        .min_members = wanted > round->plan.group_min ? wanted : round->plan.group_min};
+    const uint32_t wanted = core->config.limits.min_group;
+    const uint32_t least = mien_plan_min_survivors(&round->plan, m->n);
+    struct mien_secagg_device_config config = {.session = session_of(core, m),
+                                               .index = m->index,
+                                               .now = host->now_s == NULL ? 0
+                                                                          : host->now_s(host->self),
+                                               .known = core->config.known,
+                                               .min_members = wanted > least ? wanted : least};
     struct mien_err err = {0};
     enum mien_status status = mien_client_guard_session(&round->plan, &config.session, &err);
 

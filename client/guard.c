@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/guard.h"
 
-#include "common/plan/plan.h"
+#include "common/dp/distributed.h"
+#include "common/plan/noise.h"
 #include "common/secagg/session.h"
 #include "common/wire/vector.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #define UNLIMITED_STEPS 100000
@@ -78,6 +80,42 @@ enum mien_status mien_client_guard(const struct mien_client_limits *limits,
                             "the plan takes %" PRIu32 " steps, this device allows %" PRIu32,
                             plan->local_steps, limits->max_local_steps);
     return guard_privacy(limits, plan, err);
+}
+
+double mien_client_device_noise(const struct mien_plan *plan,
+                                const struct mien_secagg_params *params)
+{
+    const double corrupt =
+        plan->corrupt > MIEN_GUARD_MIN_CORRUPT ? plan->corrupt : MIEN_GUARD_MIN_CORRUPT;
+    double least = (double)plan->group_max;
+
+    if (params->share == 0)
+        return 0.0;
+    for (uint32_t n = plan->group_min; n <= plan->group_max; n++)
+        least = fmin(least, (double)mien_plan_min_survivors(plan, n) - ceil(corrupt * (double)n));
+    return least < 1.0
+               ? 0.0
+               : mien_distributed_noise((double)params->share, params->bound, (uint64_t)least);
+}
+
+enum mien_status mien_client_guard_noise(const struct mien_client_limits *limits,
+                                         const struct mien_plan *plan,
+                                         const struct mien_secagg_params *params,
+                                         struct mien_err *err)
+{
+    const double noise = mien_client_device_noise(plan, params);
+
+    if (noise >= limits->min_device_noise)
+        return MIEN_OK;
+    if (params->share == 0)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the plan leaves the noise to the coordinator, this device wants %g of "
+                            "devices' own",
+                            limits->min_device_noise);
+    return mien_err_set(err, MIEN_EPOLICY,
+                        "the devices' noise would be %g times a vector's bound, this device wants "
+                        "%g",
+                        noise, limits->min_device_noise);
 }
 
 enum mien_status mien_client_guard_session(const struct mien_plan *plan,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct mien_plan;
+struct mien_secagg_params;
 struct mien_session;
 
 /* Zero in a field means no limit, but for max_memory_bytes. A limit on epsilon refuses a plan that
@@ -24,6 +25,7 @@ struct mien_client_limits {
     uint32_t min_cohort;       /* planned cohort of a round */
     uint32_t min_group;        /* fewest units whose sum the coordinator may learn */
     uint32_t allow_curious;    /* 1: also sessions sized for a coordinator that only looks */
+    double min_device_noise;   /* z that the noise of devices alone has in any sum */
     uint32_t max_local_steps;
     uint32_t max_rounds; /* rounds this device takes part in, ever */
     char families[128];  /* "gan,vae"; "" for any */
@@ -40,6 +42,22 @@ struct mien_client_limits mien_client_limits_default(void);
 MIEN_CHECK enum mien_status mien_client_guard(const struct mien_client_limits *limits,
                                               const struct mien_plan *plan, uint64_t need_bytes,
                                               struct mien_err *err);
+
+/* z of the devices' noise in any sum that this device may be part of: that of the honest survivors
+ * of the worst session, over the bound of one vector, the share that colludes being at least
+ * MIEN_GUARD_MIN_CORRUPT whatever the plan says. 0 where the coordinator adds the noise, or nobody
+ * is left.
+ *
+ *   params  of the plan (common/wire/vector.h)
+ */
+double mien_client_device_noise(const struct mien_plan *plan,
+                                const struct mien_secagg_params *params);
+
+/* Whether that is as much as the host wants.  errors  MIEN_EPOLICY  as mien_client_guard */
+MIEN_CHECK enum mien_status mien_client_guard_noise(const struct mien_client_limits *limits,
+                                                    const struct mien_plan *plan,
+                                                    const struct mien_secagg_params *params,
+                                                    struct mien_err *err);
 
 /* Whether a session of the secure sum protects the device: k and t against the plan's shares of
  * devices that collude and leave, the first at least MIEN_GUARD_MIN_CORRUPT whatever the plan says

@@ -21,6 +21,7 @@ struct arguments {
     uint64_t memory_mib;
     double max_epsilon;
     uint64_t min_cohort;
+    double min_device_noise;
 };
 
 /* What the callbacks of the client stand on. */
@@ -32,7 +33,9 @@ struct host {
 static const char usage[] =
     "usage: mien-device enrol --token TOKEN --state SDIR\n"
     "       mien-device run --state SDIR --faces FDIR [--rounds N | --once]\n"
-    "                   [--memory-mib M] [--max-epsilon E] [--min-cohort N] [--verbose]\n"
+    "                   [--memory-mib M] [--max-epsilon E] [--min-cohort N] [--min-device-noise "
+    "Z]\n"
+    "                   [--verbose]\n"
     "\n"
     "  enrol              get a certificate for a new device; the key never leaves SDIR\n"
     "  run                take part in rounds on the faces in FDIR (*.png)\n"
@@ -41,6 +44,7 @@ static const char usage[] =
     "  --memory-mib M     refuse plans that need more memory (default 48)\n"
     "  --max-epsilon E    refuse plans whose cap is higher\n"
     "  --min-cohort N     refuse plans with smaller cohorts (default 2)\n"
+    "  --min-device-noise Z  refuse plans in which devices add less noise by themselves\n"
     "  --verbose          log every step\n"
     "  --help, --version\n"
     "\n"
@@ -123,6 +127,7 @@ static enum mien_status make_client(struct host *host, const struct arguments *a
     config.max_memory_bytes = args->memory_mib << 20;
     config.max_epsilon = args->max_epsilon;
     config.min_cohort = (uint32_t)args->min_cohort;
+    config.min_device_noise = args->min_device_noise;
     config.host = (struct mien_client_host){.self = host,
                                             .load = host_load,
                                             .save = host_save,
@@ -208,6 +213,7 @@ enum option_id {
     OPT_MEMORY,
     OPT_EPSILON,
     OPT_COHORT,
+    OPT_NOISE,
     OPT_VERBOSE,
     OPT_HELP,
     OPT_VERSION
@@ -221,6 +227,7 @@ static const struct option options[] = {{"token", required_argument, NULL, OPT_T
                                         {"memory-mib", required_argument, NULL, OPT_MEMORY},
                                         {"max-epsilon", required_argument, NULL, OPT_EPSILON},
                                         {"min-cohort", required_argument, NULL, OPT_COHORT},
+                                        {"min-device-noise", required_argument, NULL, OPT_NOISE},
                                         {"verbose", no_argument, NULL, OPT_VERBOSE},
                                         {"help", no_argument, NULL, OPT_HELP},
                                         {"version", no_argument, NULL, OPT_VERSION},
@@ -236,14 +243,14 @@ static enum mien_status set_number(const char *name, const char *text, uint64_t 
     return status;
 }
 
-static enum mien_status set_epsilon(const char *text, double *out)
+static enum mien_status set_real(const char *name, const char *text, double *out)
 {
     enum mien_status status = mien_parse_double(text, out);
 
-    if (status == MIEN_OK && *out <= 0)
+    if (status == MIEN_OK && !(*out > 0))
         status = MIEN_EPARSE;
     if (status != MIEN_OK)
-        (void)fprintf(stderr, "mien-device: --max-epsilon: \"%s\" is no number above 0\n", text);
+        (void)fprintf(stderr, "mien-device: --%s: \"%s\" is no number above 0\n", name, text);
     return status;
 }
 
@@ -267,9 +274,11 @@ static enum mien_status take_option(int id, struct arguments *args)
     case OPT_MEMORY:
         return set_number("memory-mib", optarg, 1 << 20, &args->memory_mib);
     case OPT_EPSILON:
-        return set_epsilon(optarg, &args->max_epsilon);
+        return set_real("max-epsilon", optarg, &args->max_epsilon);
     case OPT_COHORT:
         return set_number("min-cohort", optarg, UINT32_MAX, &args->min_cohort);
+    case OPT_NOISE:
+        return set_real("min-device-noise", optarg, &args->min_device_noise);
     case OPT_VERBOSE:
         mien_log_set_level(MIEN_DEBUG);
         return MIEN_OK;

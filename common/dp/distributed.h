@@ -27,24 +27,15 @@
 /* Least variance of a share for which the bound is proven. */
 #define MIEN_DISTRIBUTED_MIN_VARIANCE 0.25
 
-/* tau of one coordinate, rounded up; infinite below the least variance. What underflows to 0 is
- * below what every conversion to epsilon is rounded up by.
+/* tau of one coordinate, rounded up; infinite below the least variance or of none. What underflows
+ * to 0 is below what every conversion to epsilon is rounded up by.
  *
  *   variance  sigma^2 of a share
  *   n_shares  m >= 1
  */
 double mien_distributed_tau(double variance, uint64_t n_shares);
 
-/* Variance of a share, an integer, such that m of them give a sum in which a vector of L2 norm
- * `bound` has at least the noise multiplier z; rounded up. 0 for none that can be drawn
- * (discrete_gaussian.h). */
-uint64_t mien_distributed_variance(double noise_multiplier, uint64_t bound, uint64_t n_shares);
-
-/* z of m shares, rounded down. */
+/* z of m shares against a vector of L2 norm `bound`, rounded down. */
 double mien_distributed_noise(double variance, uint64_t bound, uint64_t n_shares);
-
-/* Where the sum of n shares stays but with probability 2 exp(-72) < 2^-102 a coordinate: 12 of its
- * deviations, by the sub-Gaussian tail of each share. Rounded up. */
-uint64_t mien_distributed_reach(uint64_t variance, uint64_t n_shares);
 
 #endif

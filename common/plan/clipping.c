@@ -37,10 +37,6 @@ enum mien_status mien_plan_check_clipping(const struct mien_plan *plan, struct m
 {
     const double sigma_b = mien_plan_clip_noise(plan);
 
-    if (plan->mechanism != MIEN_PLAN_ROUNDED_GAUSSIAN &&
-        plan->mechanism != MIEN_PLAN_DISCRETE_GAUSSIAN)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "privacy.mechanism: expected rounded_gaussian or discrete_gaussian");
     if (plan->clip_by != MIEN_CLIP_BY_UPDATE && plan->clip_by != MIEN_CLIP_BY_TENSOR)
         return mien_err_set(err, MIEN_EINVAL, "privacy.clip_by: expected update or tensor");
     if (plan->clip_by == MIEN_CLIP_BY_TENSOR && plan->family == MIEN_FAMILY_MOMENTS)

@@ -14,7 +14,7 @@ bool mien_plan_clip_adapts(const struct mien_plan *plan);
  * unless the plan says otherwise. */
 double mien_plan_clip_noise(const struct mien_plan *plan);
 
-/* The parts of mien_plan_validate about noise, clipping and the coordinator's optimiser.
+/* The parts of mien_plan_validate about clipping and the coordinator's optimiser.
  * errors  MIEN_EINVAL, MIEN_ELIMIT  (the sentence names the key and what was expected) */
 MIEN_CHECK enum mien_status mien_plan_check_clipping(const struct mien_plan *plan,
                                                      struct mien_err *err);

@@ -220,6 +220,12 @@ static const struct key keys[] = {
      NAME,
      AT(mechanism),
      {"rounded_gaussian", "discrete_gaussian"}},
+    {{"privacy.noise_by", "name",
+      "who adds it: coordinator, or devices, each to its own vector (discrete_gaussian; nothing is "
+      "amplified by sampling then)"},
+     NAME,
+     AT(noise_by),
+     {"coordinator", "devices"}},
     {{"privacy.sampling", "name",
       "none: everybody takes part; poisson: a coin per unit; fixed: round.cohort of at least "
       "round.population; poisson-capped: coins, at most round.cap"},

@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "common/plan/clipping.h"
 #include "common/plan/networks.h"
+#include "common/plan/noise.h"
 #include "common/plan/sampling.h"
 
 #include <math.h>
@@ -170,7 +171,9 @@ static enum mien_status check_privacy(const struct mien_plan *plan, struct mien_
         return mien_err_set(err, MIEN_ELIMIT, "privacy.delta: expected above 0, at most 0.1");
     if (!in(plan->epsilon_cap, 0.0, 1e300))
         return mien_err_set(err, MIEN_ELIMIT, "privacy.epsilon_cap: expected 0 or more");
-    enum mien_status status = mien_plan_check_sampling(plan, err);
+    enum mien_status status = mien_plan_check_noise(plan, err);
+    if (status == MIEN_OK)
+        status = mien_plan_check_sampling(plan, err);
     return status == MIEN_OK ? mien_plan_check_clipping(plan, err) : status;
 }
 

@@ -88,6 +88,10 @@ enum mien_plan_sampling {
  * the discrete one; the numbers are those of enum mien_mechanism_kind in server/store. */
 enum mien_plan_mechanism { MIEN_PLAN_ROUNDED_GAUSSIAN = 1, MIEN_PLAN_DISCRETE_GAUSSIAN = 2 };
 
+/* Who adds the noise: the coordinator, to the sum; or every device, to its own vector, so that the
+ * coordinator sees no sum without; the numbers are those of enum mien_noise_by in server/store. */
+enum mien_plan_noise_by { MIEN_PLAN_NOISE_BY_COORDINATOR = 1, MIEN_PLAN_NOISE_BY_DEVICES = 2 };
+
 /* What the clip bounds: the update as a whole, or each of its k tensors at S / sqrt(k), which adds
  * up to S as well. */
 enum mien_clip_by { MIEN_CLIP_BY_UPDATE = 1, MIEN_CLIP_BY_TENSOR = 2 };
@@ -213,6 +217,7 @@ struct mien_plan {
     double epsilon_cap; /* of the reader; 0 for none */
     enum mien_plan_sampling sampling;
     enum mien_plan_mechanism mechanism;
+    enum mien_plan_noise_by noise_by;
 };
 
 /* A plan that mien_plan_set can start from: the preset of that name (preset.h lists them).

@@ -21,10 +21,21 @@
 /* A bit's scale: far below what a coordinate may be before sums of squares leave 64 bits. */
 #define MAX_BIT 1048576.0 /* 2^20 */
 
-/* The largest q with n_max q < 2^(bits - 1). */
-static uint64_t largest_fitting(uint32_t bits, uint32_t n_max)
+/* Deviations that the noise of a sum stays within: e^-72 beyond it, each way. */
+#define NOISE_REACH 12.0
+
+/* How far the noise of n_max shares takes a coordinate of a sum. */
+static uint64_t noise_reach(const struct mien_secagg_params *p)
 {
-    return ((UINT64_C(1) << (bits - 1)) - 1) / n_max;
+    return (uint64_t)ceil(NOISE_REACH * sqrt((double)p->share * (double)p->n_max));
+}
+
+/* The largest q with n_max q + reach < 2^(bits - 1). */
+static uint64_t largest_fitting(uint32_t bits, uint32_t n_max, uint64_t reach)
+{
+    const uint64_t most = (UINT64_C(1) << (bits - 1)) - 1;
+
+    return reach < most ? (most - reach) / n_max : 0;
 }
 
 /* The modulus, and the largest coordinate that no sum of n_max can wrap with. */
@@ -35,15 +46,19 @@ static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint
     const uint64_t widest = (uint64_t)ceil(fmax(norm, bit)) + 1;
     const double peak = p->rotate ? fmin(norm, ROTATED_PEAK * RESOLUTION) : norm;
     const uint64_t wanted = (uint64_t)ceil(fmax(peak, bit)) + 1;
-    const double least = fmax(fmin(LEAST_PEAK * RESOLUTION, norm), bit);
+    const uint64_t reach = noise_reach(p);
+    double least = fmax(fmin(LEAST_PEAK * RESOLUTION, norm), bit);
 
+    /* Metrics were made to fit without noise. */
+    if (p->share > 0 && !p->rotate)
+        least = fmax(least, (double)p->metric_scale);
     p->bits = bits;
     if (bits == 0) {
         p->bits = MIEN_SECAGG_MIN_BITS;
-        while (p->bits < MIEN_SECAGG_MAX_BITS && wanted * p->n_max >= UINT64_C(1) << (p->bits - 1))
+        while (p->bits < MIEN_SECAGG_MAX_BITS && largest_fitting(p->bits, p->n_max, reach) < wanted)
             p->bits++;
     }
-    const uint64_t fits = largest_fitting(p->bits, p->n_max);
+    const uint64_t fits = largest_fitting(p->bits, p->n_max, reach);
     p->q_max = (int32_t)(fits < widest ? fits : widest);
     if ((double)p->q_max < least)
         return mien_err_set(err, MIEN_ELIMIT,
@@ -115,6 +130,23 @@ static enum mien_status set_bit(struct mien_secagg_params *p, double norm,
     return MIEN_OK;
 }
 
+/* Rounded up; where the product of doubles could be too small, by more than it can be. */
+static enum mien_status set_share(struct mien_secagg_params *p,
+                                  const struct mien_secagg_shape *shape, struct mien_err *err)
+{
+    const double sigma = shape->noise_multiplier * (double)p->bound;
+    const double share = ceil(sigma * sigma / (double)shape->n_shares * (1.0 + 1e-14));
+
+    if (!(share >= 1.0 && share <= (double)MIEN_SECAGG_MAX_SHARE))
+        return mien_err_set(
+            err, MIEN_ELIMIT,
+            "privacy.noise_multiplier %g: the noise of a device would have variance "
+            "%g, expected 1 to 2^56",
+            shape->noise_multiplier, share);
+    p->share = (uint64_t)share;
+    return MIEN_OK;
+}
+
 void mien_secagg_params_set_clip(struct mien_secagg_params *params, double clip)
 {
     const double n = params->rotate ? (double)params->dim : (double)params->n_update;
@@ -144,8 +176,8 @@ enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
     p.metric_scale = (int32_t)ceil(norm / METRIC_SHARE);
     /* A metric that is not rotated is one coordinate: never above what those may be. */
     if (!p.rotate && shape->bits != 0 &&
-        (uint64_t)p.metric_scale > largest_fitting(shape->bits, p.n_max))
-        p.metric_scale = (int32_t)largest_fitting(shape->bits, p.n_max);
+        (uint64_t)p.metric_scale > largest_fitting(shape->bits, p.n_max, 0))
+        p.metric_scale = (int32_t)largest_fitting(shape->bits, p.n_max, 0);
     mien_secagg_params_set_clip(&p, shape->clip);
     if (shape->clip_noise != 0.0)
         status = set_bit(&p, norm, shape, err);
@@ -153,6 +185,10 @@ enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
         return status;
     p.bound = (uint64_t)ceil(sqrt(whole_square(&p, norm)));
     p.bound_square = p.bound * p.bound;
+    if (shape->n_shares > 0)
+        status = set_share(&p, shape, err);
+    if (status != MIEN_OK)
+        return status;
     status = fit_bits(&p, p.rotate ? (double)p.bound : norm, shape->bits, err);
     if (status == MIEN_OK)
         *out = p;

@@ -16,6 +16,12 @@
  * within the clip has noise of sigma_b = z B / (2 bit_scale) units, while the whole vector costs z
  * (Andrew et al. 2021, theorem 1).
  *
+ * Where devices add the noise, each adds to every coordinate, after the check of its bound, a
+ * discrete Gaussian of variance v = ceil((z B)^2 / m), such that m of them are noise enough for B.
+ * Sums then stay below n_max q_max + 12 sqrt(n_max v) < 2^(bits - 1) but with probability 2^-102 a
+ * coordinate (each share is sub-Gaussian); a sum that wraps all the same is wrong by 2^bits there,
+ * and no less private: residues are a function of the sum.
+ *
  * Source:  Kairouz, Liu, Steinke 2021, "The Distributed Discrete Gaussian Mechanism", section 4.1
  *          (norm after conditional rounding, beta = e^-1/2)
  * Threads: any
@@ -55,6 +61,7 @@ struct mien_secagg_shape {
      * of norms within the clip, in units; and z, which the whole vector costs. */
     double clip_noise;
     double noise_multiplier;
+    uint32_t n_shares; /* m: where devices add the noise, those whose shares are enough; else 0 */
 };
 
 struct mien_secagg_params {
@@ -70,7 +77,11 @@ struct mien_secagg_params {
     double scale;          /* what 1 of an update becomes */
     uint64_t bound;        /* B */
     uint64_t bound_square; /* largest sum of squares, at most B^2 */
+    uint64_t share;        /* v: variance of the noise that each device adds; 0: it adds none */
 };
+
+/* Largest variance of a share: 2^28 squared, what the sampler draws (common/dp). */
+#define MIEN_SECAGG_MAX_SHARE (UINT64_C(1) << 56)
 
 /* The bounds of a shape.
  *

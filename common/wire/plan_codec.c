@@ -124,6 +124,7 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->sampling = plan->sampling;
     m->clip_by = later(plan->clip_by);
     m->mechanism = later(plan->mechanism);
+    m->noise_by = later(plan->noise_by);
     m->server_optimiser = later(plan->server_optimiser);
     m->sum_class = later(plan->sum_class);
     m->share = later(plan->share);
@@ -248,6 +249,7 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->sampling = (enum mien_plan_sampling)in->sampling;
     out->clip_by = (enum mien_clip_by)was_later(in->clip_by);
     out->mechanism = (enum mien_plan_mechanism)was_later(in->mechanism);
+    out->noise_by = (enum mien_plan_noise_by)was_later(in->noise_by);
     out->server_optimiser = (enum mien_server_optimiser)was_later(in->server_optimiser);
     out->sum_class = (enum mien_plan_class)was_later(in->sum_class);
     out->share = (enum mien_plan_share)was_later(in->share);

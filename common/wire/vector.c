@@ -2,18 +2,22 @@
 #include "common/wire/vector.h"
 
 #include "common/plan/clipping.h"
+#include "common/plan/noise.h"
 
 enum mien_status mien_secagg_params_of_plan(const struct mien_plan *plan,
                                             struct mien_secagg_params *out, struct mien_err *err)
 {
     const bool adapts = mien_plan_clip_adapts(plan);
+    const bool by_devices = plan->noise_by == MIEN_PLAN_NOISE_BY_DEVICES;
     const struct mien_secagg_shape shape = {.n_update = mien_plan_n_shared(plan),
                                             .clip = plan->clip,
                                             .n_max = plan->group_max,
                                             .bits = plan->bits,
                                             .rotate = plan->rotate,
                                             .clip_noise = adapts ? mien_plan_clip_noise(plan) : 0.0,
-                                            .noise_multiplier = plan->noise_multiplier};
+                                            .noise_multiplier = plan->noise_multiplier,
+                                            .n_shares =
+                                                by_devices ? mien_plan_noise_shares(plan) : 0};
 
     return mien_secagg_params_init(out, &shape, err);
 }

@@ -20,7 +20,10 @@
 static enum mien_status make_noise(struct mien_coordinator *c, struct mien_err *err)
 {
     const double sigma = ceil(c->config.plan.noise_multiplier * (double)c->params.bound);
+    struct mien_discrete_gaussian of_devices;
 
+    if (c->params.share > 0) /* all of it; here only whether they can draw it */
+        return mien_discrete_gaussian_init(&of_devices, c->params.share, 1);
     if (sigma == 0.0)
         return MIEN_OK;
     if (sigma > (double)MIEN_NOISE_MAX_SIGMA)

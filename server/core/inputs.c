@@ -3,6 +3,7 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
+#include "common/plan/noise.h"
 #include "server/core/internal.h"
 
 #include <inttypes.h>
@@ -163,6 +164,8 @@ static void fix_survivors(struct mien_coordinator *c)
         group->n_survivors = mien_bitmap_count(group->bitmap, group->session.n);
         if (group->n_survivors < c->config.plan.group_min)
             mien_round_drop_group(c, g, "fewer survivors than secure_sum.group_min");
+        else if (group->n_survivors < mien_plan_min_survivors(&c->config.plan, group->session.n))
+            mien_round_drop_group(c, g, "too few survivors for the devices' own noise");
     }
     c->phase = MIEN_PHASE_FIXING;
     mien_round_start_job(c, MIEN_JOB_FIX);

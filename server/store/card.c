@@ -124,7 +124,11 @@ static enum mien_status add_mechanism(struct mien_buf *out, const struct mien_me
         status = mien_buf_printf(
             out, ", \"separation\": %" PRIu32 ", \"participations\": %" PRIu32 ", \"strategy\": ",
             m->separation, m->participations);
-    return status == MIEN_OK ? add_hex(out, "", m->strategy, sizeof(m->strategy)) : status;
+    if (status == MIEN_OK)
+        status = add_hex(out, "", m->strategy, sizeof(m->strategy));
+    if (status == MIEN_OK && m->kind == MIEN_MECHANISM_DISTRIBUTED)
+        status = mien_buf_printf(out, ", \"shares\": %" PRIu32, m->shares);
+    return status;
 }
 
 static enum mien_status add_events_text(struct mien_buf *out, const struct mien_card *card)
@@ -152,6 +156,8 @@ static enum mien_status add_events_text(struct mien_buf *out, const struct mien_
 
 static const char *assumption_of(const struct mien_mechanism *m)
 {
+    if (m->kind == MIEN_MECHANISM_DISTRIBUTED)
+        return "none: the noise is the devices', and a release counts as if every unit took part";
     switch (m->sampling) {
     case MIEN_SAMPLING_POISSON:
         return "in each round the coordinator drew every unit by a secret, fair coin of "

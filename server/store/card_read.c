@@ -13,10 +13,11 @@
 static const char LABEL[] = "mien card v1";
 static const char LAST_MEMBER[] = ",\n  \"ledger_signature\": ";
 
-const char *const mien_card_kinds[] = {"rounded_gaussian", "discrete_gaussian", NULL};
+const char *const mien_card_kinds[] = {"rounded_gaussian", "discrete_gaussian",
+                                       "distributed_discrete_gaussian", NULL};
 const char *const mien_card_relations[] = {"zero-out", NULL};
 const char *const mien_card_units[] = {"enrolment token", NULL};
-const char *const mien_card_makers[] = {"coordinator", NULL};
+const char *const mien_card_makers[] = {"coordinator", "devices", NULL};
 
 const char *mien_card_name(const char *const *names, unsigned number)
 {
@@ -106,6 +107,7 @@ static void take_mechanism(const cJSON *json, struct mien_mechanism *m)
         .drop_out = real_of(json, "drop_out"),
         .separation = (uint32_t)count_of(json, "separation", UINT32_MAX),
         .participations = (uint32_t)count_of(json, "participations", UINT32_MAX),
+        .shares = (uint32_t)count_of(json, "shares", UINT32_MAX),
     };
     if (sampling != NULL && mien_sampling_parse(sampling, &m->sampling, NULL) != MIEN_OK)
         m->kind = 0;
@@ -187,6 +189,9 @@ static bool is_countable(const struct mien_card *card)
         if (event->run < run || event->releases == 0 || m->kind == 0 || m->bound == 0 ||
             !(event->delta > 0.0 && event->delta < 1.0) ||
             !(event->apart >= 0.0 && event->apart <= 1.0) || !(m->rate > 0.0 && m->rate <= 1.0))
+            return false;
+        if ((m->kind == MIEN_MECHANISM_DISTRIBUTED) != (m->shares > 0) ||
+            m->shares > MIEN_ENTRY_MAX_SHARES)
             return false;
         if (i > 0 && event->run == run && m->sampling != MIEN_SAMPLING_NONE)
             return false;

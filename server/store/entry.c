@@ -2,6 +2,7 @@
 #include "server/store/entry.h"
 
 #include "common/base/text.h"
+#include "common/dp/distributed.h"
 #include "common/dp/sampling.h"
 
 #include <inttypes.h>
@@ -22,6 +23,22 @@ const char *mien_entry_kind_name(enum mien_entry_kind kind)
     return kind > 0 && kind < MIEN_ENTRY_KIND_END ? names[kind] : "?";
 }
 
+/* As if everybody took part: how much noise there is depends on who was drawn, which no bound on
+ * sampling covers. Whoever knows who took part, the coordinator too, is a witness. */
+static struct mien_dp_event distributed_event(const struct mien_mechanism *m, uint64_t count)
+{
+    const double variance = (double)m->sigma2_num;
+
+    return (struct mien_dp_event){
+        .sampling = MIEN_SAMPLING_NONE,
+        .rate = 1.0,
+        .noise = mien_distributed_noise(variance, m->bound, m->shares),
+        .count = count,
+        .kind = MIEN_DP_DISTRIBUTED,
+        .off = mien_distributed_tau(variance, m->shares) * (double)m->dim,
+    };
+}
+
 struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count)
 {
     double sigma = sqrt((double)mechanism->sigma2_num / (double)mechanism->sigma2_den);
@@ -39,6 +56,8 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
         .min_reports = mechanism->min_reports,
         .drop_out = mechanism->drop_out,
     };
+    if (mechanism->kind == MIEN_MECHANISM_DISTRIBUTED)
+        return distributed_event(mechanism, count);
     return (struct mien_dp_event){
         .sampling = mechanism->sampling,
         .rate = mechanism->rate,
@@ -63,7 +82,7 @@ bool mien_mechanism_same(const struct mien_mechanism *a, const struct mien_mecha
            a->sigma2_den == b->sigma2_den && a->dim == b->dim && a->population == b->population &&
            a->cohort == b->cohort && a->min_reports == b->min_reports && a->cap == b->cap &&
            same_real(a->drop_out, b->drop_out) && a->separation == b->separation &&
-           a->participations == b->participations &&
+           a->participations == b->participations && a->shares == b->shares &&
            memcmp(a->strategy, b->strategy, sizeof(a->strategy)) == 0;
 }
 
@@ -147,6 +166,8 @@ static void field_mechanism(struct cursor *c, struct mien_mechanism *m)
     field_u32(c, &m->separation);
     field_u32(c, &m->participations);
     field_bytes(c, m->strategy, sizeof(m->strategy));
+    if (m->kind == MIEN_MECHANISM_DISTRIBUTED)
+        field_u32(c, &m->shares);
 }
 
 static void field_software(struct cursor *c, char software[MIEN_ENTRY_SOFTWARE_BYTES])
@@ -262,10 +283,17 @@ static const char *noise_problem(const struct mien_mechanism *m)
         return "variance out of range";
     if (common_divisor(m->sigma2_num, m->sigma2_den) != 1)
         return "variance not in lowest terms";
-    if (m->sigma2_den != 1 || !is_square(m->sigma2_num))
-        return "sigma is no integer";
     if (memcmp(m->strategy, none, sizeof(none)) != 0)
         return "a strategy of independent noise";
+    if (m->kind == MIEN_MECHANISM_DISTRIBUTED)
+        return m->sigma2_den != 1 || m->sigma2_num == 0 || m->shares == 0 ||
+                       m->shares > MIEN_ENTRY_MAX_SHARES
+                   ? "a share of noise out of range"
+                   : NULL;
+    if (m->shares != 0)
+        return "shares of noise that devices do not add";
+    if (m->sigma2_den != 1 || !is_square(m->sigma2_num))
+        return "sigma is no integer";
     return NULL;
 }
 
@@ -284,9 +312,10 @@ static const char *cohort_problem(const struct mien_mechanism *m)
 
 static const char *mechanism_problem(const struct mien_mechanism *m)
 {
-    if ((m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN &&
-         m->kind != MIEN_MECHANISM_DISCRETE_GAUSSIAN) ||
-        m->noise_by != MIEN_NOISE_BY_COORDINATOR)
+    const bool by_devices = m->kind == MIEN_MECHANISM_DISTRIBUTED;
+
+    if (m->kind < MIEN_MECHANISM_ROUNDED_GAUSSIAN || m->kind > MIEN_MECHANISM_DISTRIBUTED ||
+        m->noise_by != (by_devices ? MIEN_NOISE_BY_DEVICES : MIEN_NOISE_BY_COORDINATOR))
         return "a mechanism that this version of mien cannot account for";
     if (m->relation != MIEN_RELATION_ZERO_OUT || m->unit != MIEN_UNIT_TOKEN)
         return "a relation or unit that this version of mien does not know";

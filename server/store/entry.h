@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define MIEN_ENTRY_MAX_BYTES 512     /* every entry is far below: a longer one is not ours */
+#define MIEN_ENTRY_MAX_SHARES 16384  /* no session is larger (common/plan/plan.h) */
 #define MIEN_ENTRY_SOFTWARE_BYTES 32 /* "0.1.0", with the NUL */
 
 enum mien_entry_kind {
@@ -43,9 +44,10 @@ const char *mien_entry_kind_name(enum mien_entry_kind kind);
 enum mien_mechanism_kind {
     MIEN_MECHANISM_ROUNDED_GAUSSIAN = 1,
     MIEN_MECHANISM_DISCRETE_GAUSSIAN = 2,
+    MIEN_MECHANISM_DISTRIBUTED = 3, /* sums of the devices' discrete Gaussians */
 };
 enum mien_unit_kind { MIEN_UNIT_TOKEN = 1 }; /* the person an enrolment token was issued for */
-enum mien_noise_by { MIEN_NOISE_BY_COORDINATOR = 1 };
+enum mien_noise_by { MIEN_NOISE_BY_COORDINATOR = 1, MIEN_NOISE_BY_DEVICES = 2 };
 
 /* The constants of a run that decide its privacy: with the number of releases, all that an
  * accountant needs. They come from the plan (mechanism.h), never from the register of devices or
@@ -59,7 +61,8 @@ struct mien_mechanism {
     double rate;         /* q; 1 with MIEN_SAMPLING_NONE */
     uint64_t bound;      /* B: L2 bound of a unit's integer vector */
     uint64_t sigma2_num; /* variance of the noise on the integer sum, in lowest terms; 0: no
-                          * privacy; of the rounded Gaussian the square of an integer */
+                          * privacy; the square of an integer but where devices add it, whose
+                          * is the variance of each share, an integer */
     uint64_t sigma2_den;
     uint64_t dim; /* coordinates of the vector */
 
@@ -76,6 +79,9 @@ struct mien_mechanism {
     uint32_t participations; /* releases a unit is part of at most; 0: no limit but the run's */
 
     uint8_t strategy[32]; /* SHA-256 of the coefficients of correlated noise; 0: independent */
+
+    /* Of noise by devices, else 0 and not in the bytes: in any sum the noise of so many. */
+    uint32_t shares;
 };
 
 struct mien_entry_genesis {

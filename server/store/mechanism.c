@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/mechanism.h"
 
+#include "common/plan/noise.h"
 #include "common/plan/sampling.h"
 #include "common/wire/plan_codec.h"
 #include "common/wire/vector.h"
@@ -16,13 +17,13 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
 {
     struct mien_secagg_params params;
     struct mien_entry_plan entry = {0};
-    double sigma;
     enum mien_status status = mien_secagg_params_of_plan(plan, &params, err);
 
     if (status != MIEN_OK)
         return status;
-    sigma = ceil(plan->noise_multiplier * (double)params.bound);
-    if (!(sigma >= 0.0 && sigma < SIGMA_MAX))
+    const bool by_devices = plan->noise_by == MIEN_PLAN_NOISE_BY_DEVICES;
+    const double sigma = ceil(plan->noise_multiplier * (double)params.bound);
+    if (!by_devices && !(sigma >= 0.0 && sigma < SIGMA_MAX))
         return mien_err_set(err, MIEN_EINVAL, "privacy.noise_multiplier %g is out of range",
                             plan->noise_multiplier);
     status = mien_plan_fingerprint(plan, entry.plan_hash);
@@ -30,14 +31,14 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
         return mien_err_set(err, status, "the plan has no fingerprint: %s",
                             mien_status_text(status));
     entry.mechanism = (struct mien_mechanism){
-        .kind = (enum mien_mechanism_kind)plan->mechanism,
+        .kind = by_devices ? MIEN_MECHANISM_DISTRIBUTED : (enum mien_mechanism_kind)plan->mechanism,
         .relation = MIEN_RELATION_ZERO_OUT,
         .unit = MIEN_UNIT_TOKEN,
-        .noise_by = MIEN_NOISE_BY_COORDINATOR,
+        .noise_by = (enum mien_noise_by)plan->noise_by,
         .sampling = (enum mien_sampling)plan->sampling,
         .rate = mien_plan_rate(plan),
         .bound = params.bound,
-        .sigma2_num = (uint64_t)sigma * (uint64_t)sigma,
+        .sigma2_num = by_devices ? params.share : (uint64_t)sigma * (uint64_t)sigma,
         .sigma2_den = 1,
         .dim = params.dim,
         .population = plan->population,
@@ -46,6 +47,7 @@ enum mien_status mien_mechanism_of_plan(const struct mien_plan *plan, struct mie
         .min_reports = plan->min_reports,
         .drop_out = plan->drop_out,
         .separation = 1,
+        .shares = by_devices ? mien_plan_noise_shares(plan) : 0,
     };
     entry.run = 1;
     entry.rounds = plan->rounds;

@@ -65,8 +65,9 @@ static enum mien_status run(const char *dir, const struct init_options *options,
     if (status == MIEN_OK) {
         (void)fprintf(stderr, "%s is ready: plan %s, %s:%u for devices, %s.\n", dir, config->preset,
                       config->host, config->port,
-                      config->plan.noise_multiplier > 0.0 ? "noise is on"
-                                                          : "NO NOISE: nothing is private");
+                      config->plan.noise_by == MIEN_PLAN_NOISE_BY_DEVICES ? "devices add the noise"
+                      : config->plan.noise_multiplier > 0.0               ? "noise is on"
+                                                            : "NO NOISE: nothing is private");
         if (mien_plan_warning(&config->plan) != NULL)
             (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&config->plan));
         say_opening(&config->plan);

@@ -91,6 +91,10 @@ static void print_privacy(const struct mien_plan *plan, const struct mien_plan_f
     printf("privacy      epsilon %.6g for a reader of %u releases, %.6g for a witness, "
            "delta %g, noise %.6g\n",
            f->epsilon, plan->rounds, f->epsilon_witness, plan->delta, f->noise);
+    if (f->share > 0)
+        printf("             devices add it, sigma %.6g each; that of %" PRIu32
+               " honest survivors of a group is enough\n",
+               sqrt((double)f->share), f->n_shares);
     if (plan->epsilon_cap > 0.0 && f->epsilon > plan->epsilon_cap)
         printf("             the cap of %g ends the run before %u releases\n", plan->epsilon_cap,
                plan->rounds);
@@ -163,6 +167,9 @@ static bool fill(cJSON *to, const struct told *t)
         !add(to, "download_bytes", (double)f->download_bytes) || !add_memory(to, f) ||
         !add(to, "flops_step", (double)f->training.flops) ||
         !add(to, "flops_round", (double)f->round_flops) || !add_time(to, t))
+        return false;
+    if (f->share > 0 &&
+        (!add(to, "noise_share", sqrt((double)f->share)) || !add(to, "noise_shares", f->n_shares)))
         return false;
     return add(to, "noise", f->noise) && add(to, "epsilon", f->epsilon) &&
            add(to, "epsilon_witness", f->epsilon_witness) && add(to, "delta", plan->delta) &&

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/dp/account.h"
+#include "common/plan/noise.h"
 #include "common/secagg/device.h"
 #include "common/wire/frame.h"
 #include "common/wire/vector.h"
@@ -25,6 +26,8 @@ static enum mien_status vector_facts(const struct mien_plan *plan, struct mien_p
     if (status != MIEN_OK)
         return status;
     out->dim = params.dim;
+    out->share = params.share;
+    out->n_shares = params.share > 0 ? mien_plan_noise_shares(plan) : 0;
     out->bits = params.bits;
     out->upload_bytes = mien_secagg_packed_bytes(params.dim, params.bits);
     out->download_bytes = out->n_parameters * sizeof(float);

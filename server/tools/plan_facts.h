@@ -29,7 +29,9 @@ struct mien_plan_facts {
     uint64_t round_flops;
 
     /* All planned rounds, sampled as planned. Infinite without noise. */
-    double noise; /* z as it is charged: sigma / B */
+    uint64_t share;    /* where devices add the noise: variance of each one's, else 0, */
+    uint32_t n_shares; /* and how many of a group are enough */
+    double noise;      /* z as it is charged: sigma / B */
     double epsilon;
     double epsilon_witness;
 };

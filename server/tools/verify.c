@@ -193,14 +193,34 @@ static enum mien_status print_json(const struct mien_verify *verify, enum kind k
 
 /* ---- in plain words ---- */
 
+static bool by_devices(const struct mien_card_event *event)
+{
+    return event->mechanism.kind == MIEN_MECHANISM_DISTRIBUTED;
+}
+
+static void print_shares(const struct mien_mechanism *m)
+{
+    const struct mien_dp_event event = mien_mechanism_event(m, 1);
+
+    printf("and discrete Gaussian noise of sigma %.6g by every device, of %" PRIu32
+           " honest ones at least (z = %.4g;\n    its law is off by %.3g at most); counted as if "
+           "everybody took part\n",
+           sqrt((double)m->sigma2_num), m->shares, event.noise, event.off);
+}
+
 static void print_event(const struct mien_card_event *event)
 {
     const struct mien_mechanism *m = &event->mechanism;
     const double sigma = sqrt((double)m->sigma2_num / (double)m->sigma2_den);
 
     printf("  run %" PRIu32 ": %" PRIu64 " releases, each a sum in which one person's part has L2 "
-           "norm at most %" PRIu64 ",\n    and %s Gaussian noise of sigma %.6g (z = %.4g); ",
-           event->run, event->releases, m->bound,
+           "norm at most %" PRIu64 ",\n    ",
+           event->run, event->releases, m->bound);
+    if (by_devices(event)) {
+        print_shares(m);
+        return;
+    }
+    printf("and %s Gaussian noise of sigma %.6g (z = %.4g); ",
            m->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? "discrete" : "rounded", sigma,
            sigma / (double)m->bound);
     if (m->sampling == MIEN_SAMPLING_NONE)
@@ -223,19 +243,37 @@ static void print_figure(const char *who, double epsilon)
 static void print_assumptions(const struct mien_card *card)
 {
     bool sampled = false;
+    bool central = false;
+    bool devices = false;
 
-    for (size_t i = 0; i < card->n_events; i++)
-        sampled = sampled || card->events[i].mechanism.sampling != MIEN_SAMPLING_NONE;
+    for (size_t i = 0; i < card->n_events; i++) {
+        const struct mien_card_event *event = &card->events[i];
+
+        devices = devices || by_devices(event);
+        central = central || !by_devices(event);
+        sampled =
+            sampled || (!by_devices(event) && event->mechanism.sampling != MIEN_SAMPLING_NONE);
+    }
     printf("Assumed:\n");
     if (sampled)
         printf("  the coordinator drew every person by a secret and fair coin, and nobody but it "
                "knows the draws\n  (a witness needs no such assumption);\n");
-    printf("  the coordinator added the noise that it has charged for, from a good generator;\n"
-           "  a person enrolled as one unit: two tokens of one person are two units, protected by "
+    if (central)
+        printf(
+            "  the coordinator added the noise that it has charged for, from a good generator;\n");
+    if (devices)
+        printf("  of the devices of any group that was summed no more colluded than the plan says, "
+               "and "
+               "the others\n  added their noise, from good generators;\n");
+    printf("  a person enrolled as one unit: two tokens of one person are two units, protected by "
            "twice these figures.\n"
-           "Not covered:\n"
-           "  the coordinator itself, which sees sums of groups before the noise;\n"
-           "  people in the pictures who are not the one who contributed them;\n"
+           "Not covered:\n");
+    if (central)
+        printf("  the coordinator itself, which sees sums of groups before the noise;\n");
+    else
+        printf("  (the coordinator is a witness: it sees sums of groups with the devices' noise in "
+               "them;)\n");
+    printf("  people in the pictures who are not the one who contributed them;\n"
            "  what is known without this person's pictures, or from elsewhere.\n");
 }
 

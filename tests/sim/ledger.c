@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/mem.h"
+#include "common/dp/distributed.h"
 #include "common/dp/sampling.h"
+#include "common/plan/noise.h"
 #include "common/plan/sampling.h"
+#include "common/wire/vector.h"
 #include "tests/sim/sim.h"
 
 #include <math.h>
@@ -18,6 +21,24 @@ void sim_ledger_fini(struct sim_ledger *ledger)
     ledger->survivors = NULL;
 }
 
+/* Noise by devices is charged as if everybody took part. */
+static struct mien_dp_event event_of_shares(const struct mien_plan *plan, uint64_t n)
+{
+    const uint32_t n_shares = mien_plan_noise_shares(plan);
+    struct mien_secagg_params params;
+
+    if (mien_secagg_params_of_plan(plan, &params, NULL) != MIEN_OK)
+        return (struct mien_dp_event){0}; /* no accountant takes it */
+    const double share = (double)params.share;
+    return (struct mien_dp_event){.sampling = MIEN_SAMPLING_NONE,
+                                  .rate = 1.0,
+                                  .noise = mien_distributed_noise(share, params.bound, n_shares),
+                                  .count = n,
+                                  .kind = MIEN_DP_DISTRIBUTED,
+                                  .off =
+                                      mien_distributed_tau(share, n_shares) * (double)params.dim};
+}
+
 static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n)
 {
     const struct mien_plan *plan = ledger->plan;
@@ -29,6 +50,8 @@ static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n
                                       .min_reports = plan->min_reports,
                                       .drop_out = plan->drop_out};
 
+    if (plan->noise_by == MIEN_PLAN_NOISE_BY_DEVICES)
+        return event_of_shares(plan, n);
     return (struct mien_dp_event){.sampling = draw.sampling,
                                   .rate = draw.rate,
                                   .noise = plan->noise_multiplier,

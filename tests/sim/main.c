@@ -184,7 +184,7 @@ int main(int argc, char **argv)
         {"--seed", MIEN_OPTION_NUMBER, &a.options.seed, "S", "the same seed, the same run (1)"},
         {"--threads", MIEN_OPTION_NUMBER, &a.options.n_threads, "T", "for training (default 2)"},
         {"--check", MIEN_OPTION_FLAG, &a.options.check, NULL,
-         "keep all vectors and compare released sums (noise 0 only)"},
+         "keep all vectors and compare released sums (without noise by the coordinator only)"},
         {"--out", MIEN_OPTION_TEXT, &a.out, "ODIR", "where model and grid go"},
         {"--json", MIEN_OPTION_FLAG, &a.json, NULL, "one JSON object"},
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Compute only: coins, local training, a plain sum of the quantised vectors, noise, and what the
  * coordinator does with them. No messages and no secure sum. */
+#include "client/noise.h"
 #include "client/train.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
@@ -79,6 +80,8 @@ static enum mien_status train_one(struct worker *worker, uint64_t device)
     if (status == MIEN_OK)
         status = mien_client_train_take(worker->train, &p->params, p->rotation, &rng,
                                         worker->vector, &note);
+    if (status == MIEN_OK)
+        status = mien_client_add_noise(&p->params, &rng, worker->vector);
     if (status == MIEN_OK && p->own != NULL &&
         mien_client_train_keep(worker->train, p->own + device * n_own))
         p->owned[device] = true;
@@ -227,7 +230,7 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
     if (status == MIEN_OK)
         status = sim_start_values(o, &p->values, &p->average, err);
     const double sigma = ceil(o->plan.noise_multiplier * (double)p->params.bound);
-    if (status == MIEN_OK && sigma > 0.0)
+    if (status == MIEN_OK && sigma > 0.0 && p->params.share == 0)
         status = o->plan.mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN
                      ? mien_discrete_gaussian_init(&p->discrete, (uint64_t)(sigma * sigma), 1)
                      : mien_noise_new((uint64_t)sigma, &p->noise);

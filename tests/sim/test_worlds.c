@@ -4,6 +4,8 @@
  * sum must be the survivors' sum, bit by bit. */
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/plan/noise.h"
+#include "common/wire/vector.h"
 #include "tests/sim/sim.h"
 #include "tests/support/test.h"
 
@@ -223,6 +225,93 @@ static void an_adapting_clip_reaches_the_devices(void **state)
     sim_result_fini(&result);
 }
 
+static struct sim_options options_of_devices(uint64_t seed, double z)
+{
+    struct sim_options options = options_of(seed);
+
+    options.plan.mechanism = MIEN_PLAN_DISCRETE_GAUSSIAN;
+    options.plan.noise_by = MIEN_PLAN_NOISE_BY_DEVICES;
+    options.plan.noise_multiplier = z;
+    return options;
+}
+
+/* The same world with and without noise: what was released then less what was released now is the
+ * noise of the ten that survived, and has ten times the variance of a share. Six worlds have some
+ * 6,000 coordinates together: a right one fails 5 deviations of their chi-square once in 10^6
+ * sets of seeds. Sums are those of the vectors with their noise, bit by bit. */
+static void released_sums_hold_the_devices_noise_and_no_other(void **state)
+{
+    (void)state;
+    double square = 0.0;
+    uint32_t n = 0;
+
+    for (uint64_t seed = 100; seed < 106; seed++) {
+        struct sim_options options = options_of_devices(seed, 2.0);
+        struct mien_secagg_params params;
+        const uint64_t first = mien_plan_first_shared(&options.plan);
+
+        options.plan.rotate = seed % 2 == 0;
+        assert_int_equal(mien_secagg_params_of_plan(&options.plan, &params, NULL), MIEN_OK);
+        struct sim_result noisy = run(&options);
+        options.plan.noise_multiplier = 0.0;
+        options.plan.noise_by = MIEN_PLAN_NOISE_BY_COORDINATOR;
+        struct sim_result plain = run(&options);
+        assert_true(noisy.rounds[0].released && noisy.rounds[0].sum_exact);
+        assert_true(plain.rounds[0].released && plain.rounds[0].sum_exact);
+        assert_int_equal(noisy.rounds[0].survived, 10);
+        const double unit = options.plan.server_rate / (params.scale * (double)options.plan.cohort);
+        for (uint32_t j = 0; j < params.n_update; j++) {
+            const double noise =
+                ((double)noisy.values[first + j] - (double)plain.values[first + j]) / unit;
+
+            square += noise * noise / (10.0 * (double)params.share);
+            n++;
+        }
+        sim_result_fini(&noisy);
+        sim_result_fini(&plain);
+    }
+    assert_true(n > 5000);
+    assert_true(fabs(square / n - 1.0) < 5.0 * sqrt(2.0 / n));
+}
+
+/* Groups of at most seven, a third of whom may collude. Five are the plan's least; of a group of
+ * five two may collude, so three shares are what the figure stands on; of seven three may, so six
+ * must survive, where five are enough for the secure sum. What falls below is abandoned. */
+static void a_sum_with_too_few_shares_is_never_unmasked(void **state)
+{
+    (void)state;
+    uint32_t n_abandoned = 0;
+    uint32_t n_released = 0;
+    uint32_t n_full = 0;
+
+    for (uint64_t seed = 300; seed < 360; seed++) {
+        struct sim_options options = options_of_devices(seed, 1.0);
+
+        options.n_devices = 7;
+        options.plan.cohort = 7;
+        options.plan.corrupt = 0.33;
+        options.plan.group_min = 5;
+        options.drop = 0.12;
+        struct sim_result result = run(&options);
+        for (size_t i = 0; i < result.n_rounds; i++) {
+            const struct sim_round *round = &result.rounds[i];
+
+            n_abandoned += !round->released;
+            n_released += round->released;
+            if (round->released) { /* all that were ready were the session's members */
+                const uint32_t least = mien_plan_min_survivors(&options.plan, round->reported);
+
+                n_full += round->reported == 7;
+                assert_true(round->reported < 7 || least == 6);
+                assert_true(round->survived >= least && round->sum_exact);
+            }
+        }
+        sim_result_fini(&result);
+    }
+    assert_true(n_released > 30 && n_full > 10);
+    assert_true(n_abandoned > 5);
+}
+
 static void a_cap_ends_the_run(void **state)
 {
     (void)state;
@@ -246,6 +335,8 @@ int main(void)
         cmocka_unit_test(a_drill_sums_zeros_and_leaves_no_trace),
         cmocka_unit_test(threads_do_not_change_the_result),
         cmocka_unit_test(an_adapting_clip_reaches_the_devices),
+        cmocka_unit_test(released_sums_hold_the_devices_noise_and_no_other),
+        cmocka_unit_test(a_sum_with_too_few_shares_is_never_unmasked),
         cmocka_unit_test(a_cap_ends_the_run),
     };
 

@@ -327,8 +327,9 @@ static bool is_released(const struct sim_world *w, const int64_t *sum, float *up
 }
 
 /* Whether what was released is exactly the survivors' sum: computed apart, compared bit by bit.
- * Only without noise, and on the part that devices train. A session that failed after it was asked
- * to unmask is left out whole: so some set of whole sessions must match. */
+ * Only where the coordinator adds no noise, and on the part that devices train. A session that
+ * failed after it was asked to unmask is left out whole: so some set of whole sessions must match.
+ */
 static bool sum_is_exact(struct sim_world *w)
 {
     int64_t *sum = mien_calloc(w->params.dim, sizeof(*sum));
@@ -366,9 +367,10 @@ static enum mien_status note_round(struct sim_world *w, struct sim_result *out, 
                             .released = released,
                             .clip = status.clip,
                             .seconds = seconds,
-                            .checked = released && w->options->check &&
-                                       w->options->plan.family != MIEN_FAMILY_MOMENTS &&
-                                       w->options->plan.noise_multiplier == 0.0};
+                            .checked =
+                                released && w->options->check &&
+                                w->options->plan.family != MIEN_FAMILY_MOMENTS &&
+                                (w->options->plan.noise_multiplier == 0.0 || w->params.share > 0)};
     r->sum_exact = r->checked && sum_is_exact(w);
     mien_secagg_params_set_clip(&w->params, status.clip);
     return released ? keep_model(w) : MIEN_OK;

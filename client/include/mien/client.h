@@ -109,14 +109,18 @@ struct mien_client_config {
     uint32_t max_rounds;       /* rounds to take part in, over restarts; default: any (0) */
     const char *families;      /* allowed model families, "gan,vae"; default NULL: any */
     struct mien_client_host host;
-    uint32_t allow_curious; /* 1: also takes plans with secure_sum.class = curious, whose sums hold
-                             * against a coordinator that follows the protocol only; default 0 */
+    uint32_t allow_curious;  /* 1: also takes plans with secure_sum.class = curious, whose sums hold
+                              * against a coordinator that follows the protocol only; default 0 */
+    double min_device_noise; /* the least noise that devices add by themselves, so that the
+                              * coordinator sees no sum without: its deviation in any sum, over the
+                              * bound of one device's part, with 5 % of a group colluding at least;
+                              * default 0: the coordinator may add it all */
 };
 
 #define MIEN_CLIENT_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 0, 2, 2, 100000, 0, NULL,       \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0                              \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0, 0                           \
     }
 
 /* What a client wants; bits of mien_client_wish.flags. */

@@ -59,7 +59,7 @@ static void configurations_that_make_no_sense_are_refused(void **state)
 
     memset(long_text, 'a', sizeof(long_text) - 1);
     long_text[sizeof(long_text) - 1] = '\0';
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         struct mien_client_config config = l.config;
         struct mien_client *client = NULL;
 
@@ -75,6 +75,8 @@ static void configurations_that_make_no_sense_are_refused(void **state)
             config.host.example = NULL;
         if (i == 5)
             config.max_epsilon = -1;
+        if (i == 10)
+            config.min_device_noise = -0.5;
         if (i == 6)
             config.max_memory_bytes = 0;
         if (i == 7)

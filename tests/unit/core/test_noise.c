@@ -89,12 +89,30 @@ static void multiplier_zero_adds_nothing(void **state)
     fleet_fini(f);
 }
 
+/* All of it is in the vectors: RESERVE is written, and nothing drawn. */
+static void noise_by_devices_leaves_none_to_the_coordinator(void **state)
+{
+    (void)state;
+    memset(&fleet, 0, sizeof(fleet));
+    fleet.plan = fleet_plan();
+    fleet.plan.mechanism = MIEN_PLAN_DISCRETE_GAUSSIAN;
+    fleet.plan.noise_by = MIEN_PLAN_NOISE_BY_DEVICES;
+    fleet_init(&fleet, 300);
+    fleet.core->config.ledger.reserve = reserve;
+    assert_true(fleet.core->params.share > 0);
+    assert_int_equal(run_reserve(&fleet), MIEN_OK);
+    assert_true(variance(fleet.core) == 0);
+    assert_true(fleet.core->noise_sampler == NULL && fleet.core->discrete.t == 0);
+    fleet_fini(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mechanism_draws_a_whole_vector_of_its_sigma),
         cmocka_unit_test(without_a_reserve_or_a_generator_there_is_no_noise),
         cmocka_unit_test(multiplier_zero_adds_nothing),
+        cmocka_unit_test(noise_by_devices_leaves_none_to_the_coordinator),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

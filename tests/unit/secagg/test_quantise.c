@@ -240,6 +240,57 @@ static void metrics_fit_the_bits(void **state)
     assert_int_equal(init(&p, 1000000, CLIP, 1000, 16), MIEN_ELIMIT);
 }
 
+/* Sums of n_max vectors and of noise at its reach come back; the share is as much as z and m ask
+ * for, and not more than rounding takes. */
+static void bits_leave_room_for_the_devices_noise(void **state)
+{
+    (void)state;
+    for (int rotate = 0; rotate < 2; rotate++) {
+        for (double z = 0.5; z < 300.0; z *= 3.0) {
+            struct mien_secagg_shape shape = {.n_update = 5000,
+                                              .clip = CLIP,
+                                              .n_max = 300,
+                                              .rotate = rotate == 1,
+                                              .noise_multiplier = z,
+                                              .n_shares = 90};
+            struct mien_secagg_params p;
+            struct mien_secagg_params none;
+
+            assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
+            shape.n_shares = 0;
+            assert_int_equal(mien_secagg_params_init(&none, &shape, NULL), MIEN_OK);
+            const double wanted = z * (double)p.bound * z * (double)p.bound / 90.0;
+            const int64_t reach = (int64_t)(12.0 * sqrt((double)p.share * 300.0));
+            const int64_t most = (int64_t)p.q_max * p.n_max + reach;
+
+            assert_true((double)p.share >= wanted && (double)p.share < wanted + 1.5);
+            assert_true(p.bits >= none.bits && p.bound == none.bound && none.share == 0);
+            assert_int_equal(mien_lift((uint32_t)most, p.bits), most);
+            assert_int_equal(mien_lift(0 - (uint32_t)most, p.bits), -most);
+            assert_true(p.q_max >= p.metric_scale || p.rotate);
+            shape.n_shares = 90;
+            shape.bits = p.bits - 1; /* what is not enough is refused, or coordinates are cut */
+            if (mien_secagg_params_init(&none, &shape, NULL) == MIEN_OK)
+                assert_true(none.q_max < p.q_max || p.rotate);
+        }
+    }
+}
+
+static void noise_that_cannot_be_drawn_is_refused(void **state)
+{
+    (void)state;
+    const struct mien_secagg_shape shape = {.n_update = 20000000,
+                                            .clip = CLIP,
+                                            .n_max = 400,
+                                            .noise_multiplier = 1000.0,
+                                            .n_shares = 1};
+    struct mien_secagg_params p;
+    struct mien_err err = {0};
+
+    assert_int_equal(mien_secagg_params_init(&p, &shape, &err), MIEN_ELIMIT);
+    assert_non_null(strstr(err.text, "secure_sum.bits"));
+}
+
 /* Coordinates and squares at the bounds hold, one above does not; in any block of the check. */
 static void bounds_are_exact(void **state)
 {
@@ -432,6 +483,8 @@ int main(void)
         cmocka_unit_test(redraws_end_in_rounding_toward_zero),
         cmocka_unit_test(the_largest_sum_comes_back_and_one_more_would_not),
         cmocka_unit_test(metrics_fit_the_bits),
+        cmocka_unit_test(bits_leave_room_for_the_devices_noise),
+        cmocka_unit_test(noise_that_cannot_be_drawn_is_refused),
         cmocka_unit_test(bounds_are_exact),
         cmocka_unit_test(sums_come_back_as_averages),
         cmocka_unit_test(rotated_vectors_add_up),
