@@ -13,12 +13,14 @@
 #define FEW_ROWS (4 * MIEN_TILE_GROUPS * MIEN_TILE_GROUP)
 
 /* Terms of a block then: so many rows of b are read together, each a stream of its own from memory,
- * and more than this a processor does not follow. */
-#define FEW_TERMS 32
+ * too many for a processor to follow. So every tile asks for the panel after the next. */
+#define FEW_TERMS 64
+#define AHEAD (2 * PANEL)
 
-/* Sums shorter than this are no more work than writing them down: results go out in the order in
- * which they lie. */
+/* Sums shorter than this are no more work than writing them down: results go out a few rows at a
+ * time, in the order in which they lie. */
 #define SHORT_SUM 48
+#define SHORT_SUM_ROWS (MIEN_TILE_GROUPS * MIEN_TILE_GROUP)
 
 /* Rows of a large transposed b that are multiplied at a time. */
 #define TURNED_ROWS 120
@@ -198,6 +200,7 @@ static void run_block(const struct job *job, uint64_t at, bool add)
     if (reads_in_place(job, n_columns, n_rows)) {
         tile.b = b + job->block.b[0];
         tile.b_step = p->b_sum.step;
+        tile.b_ahead = AHEAD;
     } else {
         pack(job, b, n_columns);
         tile.b = job->panel;
@@ -285,7 +288,7 @@ void mien_product_matrices(const struct mien_matrices *matrices, const mien_real
         run_turned(s, a, b, c);
         return;
     }
-    const uint64_t band = s->k <= SHORT_SUM && !s->right ? FEW_ROWS : s->m;
+    const uint64_t band = s->k <= SHORT_SUM && !s->right ? SHORT_SUM_ROWS : s->m;
     for (uint64_t i = 0; i < s->m; i += band) {
         product.rows.len = mien_min_size(band, s->m - i);
         mien_product_run(&product, a + (ptrdiff_t)i * product.a_rows.step, b, c + i * s->n);

@@ -38,6 +38,7 @@ struct mien_tile {
      */
     const mien_real *b;
     ptrdiff_t b_step;
+    ptrdiff_t b_ahead; /* a set may ask memory for the numbers this far behind those of b; or 0 */
 
     /* Row r of group g of the result is c[g][r c_row ..], written where first[g] <= r < end[g]. */
     mien_real *c[MIEN_TILE_GROUPS];

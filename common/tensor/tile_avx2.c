@@ -40,6 +40,7 @@ static void half_group(const struct mien_tile *t, uint32_t group, uint32_t colum
     const ptrdiff_t a_row = t->a_row;
     const ptrdiff_t a_step = t->a_step;
     const ptrdiff_t b_step = t->b_step;
+    const ptrdiff_t b_ahead = t->b_ahead;
     const float *b = t->b + column;
     __m256 sum[MIEN_TILE_GROUP][VECTORS];
 
@@ -53,6 +54,7 @@ static void half_group(const struct mien_tile *t, uint32_t group, uint32_t colum
             const __m256 low = _mm256_loadu_ps(b);
             const __m256 high = _mm256_loadu_ps(b + LANES);
 
+            _mm_prefetch((const char *)(b + b_ahead), _MM_HINT_T0);
             MIEN_UNROLL(4)
             for (int r = 0; r < MIEN_TILE_GROUP; r++) {
                 const __m256 x = _mm256_broadcast_ss(a + (ptrdiff_t)r * a_row);

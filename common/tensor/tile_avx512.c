@@ -54,6 +54,7 @@ MIEN_INLINE void tile(const struct mien_tile *t, const int n_groups, const int n
     const ptrdiff_t a_row = t->a_row;
     const ptrdiff_t a_step = t->a_step;
     const ptrdiff_t b_step = t->b_step;
+    const ptrdiff_t b_ahead = t->b_ahead;
     const float *b = t->b;
     __m512 sum[ROWS][2];
 
@@ -68,6 +69,9 @@ MIEN_INLINE void tile(const struct mien_tile *t, const int n_groups, const int n
         for (uint32_t k = t->run_len; k > 0; k--, b += b_step) {
             __m512 row[2];
 
+            MIEN_UNROLL(2)
+            for (int v = 0; v < n_vectors; v++)
+                _mm_prefetch((const char *)(b + b_ahead + (ptrdiff_t)v * LANES), _MM_HINT_T0);
             row[0] = _mm512_loadu_ps(b);
             row[1] = n_vectors > 1 ? _mm512_loadu_ps(b + LANES) : row[0];
             MIEN_UNROLL(3)
