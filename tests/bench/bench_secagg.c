@@ -10,75 +10,20 @@
  * credentials of its neighbours from rounds before, so that both rosters are measured side by side.
  * CPU time; what the coordinator needs on one thread and on all is measured on the same session, by
  * a fork of the process. The keystream's share is what the masks alone take at the best kernel's
- * speed in the same run.
+ * speed in the same run. Memory is what the coordinator's calls, and those of the first device,
+ * asked the allocator for.
  */
 #include "common/base/bytes.h"
 #include "common/base/rng.h"
-#include "common/secagg/coordinator.h"
-#include "common/secagg/device.h"
-#include "common/secagg/mask_kernel.h"
 #include "common/secagg/pack.h"
-#include "common/secagg/quantise.h"
 #include "server/shell/crew.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/secagg_bench.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LEAST_BITS 20
-
-/* What a device does, in order. */
-enum step {
-    STEP_KEYS,
-    STEP_ROSTER,       /* of devices with even indices, half of the places */
-    STEP_ROSTER_KNOWN, /* of the others */
-    STEP_SHARES,
-    STEP_OPEN,
-    STEP_QUANTISE,
-    STEP_MASK,
-    STEP_PACK,
-    STEP_SIGN,
-    STEP_CHECK,
-    STEP_REVEAL,
-    N_STEPS
-};
-
-static const char *const step_names[N_STEPS] = {"make and sign keys",
-                                                "check roll and roster",
-                                                "the same, peers known",
-                                                "share and seal",
-                                                "open shares",
-                                                "quantise",
-                                                "agree, mask",
-                                                "pack",
-                                                "sign survivors",
-                                                "check signatures",
-                                                "reveal"};
-
-struct bench {
-    struct mien_rng rng;
-    struct mien_session session;
-    uint8_t ca_seed[32];
-    uint8_t ca_key[32];
-    struct mien_known *known;
-    uint8_t (*identity_seed)[32];
-    uint8_t (*credential)[MIEN_CREDENTIAL_BYTES];
-    uint8_t *tags;
-    uint8_t opening[32];
-    struct mien_secagg_device **device;
-    struct mien_secagg_sum *sum;
-    uint32_t *vector;
-    uint8_t *packed;
-    float *update;
-    uint8_t *sealed; /* [k + 1] x MIEN_SEALED_SHARES_BYTES of one device */
-    struct mien_secagg_params params;
-    double *step_ms[N_STEPS]; /* [n] of each device */
-    double *ingest_ms;        /* [n] of each vector */
-    double coordinator_ms;    /* from the last vector on, without the unmasking */
-};
 
 struct unit {
     uint8_t tag[MIEN_ROLL_TAG_BYTES];
@@ -125,6 +70,12 @@ static void make_members(struct bench *b)
     mien_free(units);
 }
 
+/* Calls of device i follow: the first one's memory is counted. */
+static void count_device(uint32_t i)
+{
+    (void)mien_mem_count_for(i == 0 ? DEVICE : OTHERS);
+}
+
 static void make_device(struct bench *b, uint32_t i)
 {
     struct mien_secagg_device_config config = {.session = b->session,
@@ -165,6 +116,7 @@ static void share_from(struct bench *b, uint32_t from)
     if (from % 2 == 1)
         know_peers(b, from);
     double start = cpu_ms();
+    count_device(from);
     need(mien_secagg_device_roll(d, (struct mien_span){mien_secagg_sum_roll(b->sum), len}, NULL),
          "roll");
     need(mien_secagg_device_roll_end(d, b->opening, NULL), "roll");
@@ -184,6 +136,8 @@ static void share_from(struct bench *b, uint32_t from)
                  d, place, b->sealed + (size_t)place * MIEN_SEALED_SHARES_BYTES, &has[place]),
              "shares");
     b->step_ms[STEP_SHARES][from] = cpu_ms() - start;
+    (void)mien_mem_count_for(COORDINATOR);
+    start = cpu_ms();
     for (uint32_t place = 0; place < mien_secagg_device_n_peers(d); place++) {
         const struct mien_span sealed = {b->sealed + (size_t)place * MIEN_SEALED_SHARES_BYTES,
                                          MIEN_SEALED_SHARES_BYTES};
@@ -192,6 +146,7 @@ static void share_from(struct bench *b, uint32_t from)
             need(mien_secagg_sum_shares(b->sum, from, mien_secagg_device_peer(d, place), sealed),
                  "shares");
     }
+    b->keys_ms += cpu_ms() - start;
 }
 
 static void deliver_to(struct bench *b, uint32_t to)
@@ -219,6 +174,7 @@ static void input_from(struct bench *b, uint32_t i)
     struct mien_quantise_note note;
     double start = cpu_ms();
 
+    count_device(i);
     need(mien_quantise(&b->params, NULL, &contribution, &b->rng, (int32_t *)b->vector, &note),
          "quantise");
     b->step_ms[STEP_QUANTISE][i] = cpu_ms() - start;
@@ -228,6 +184,7 @@ static void input_from(struct bench *b, uint32_t i)
     start = cpu_ms();
     mien_pack(b->vector, b->session.dim, b->session.bits, b->packed);
     b->step_ms[STEP_PACK][i] = cpu_ms() - start;
+    (void)mien_mem_count_for(COORDINATOR);
     start = cpu_ms();
     need(mien_secagg_sum_input(b->sum, i, (struct mien_span){b->packed, len}), "input");
     b->ingest_ms[i] = cpu_ms() - start;
@@ -276,6 +233,7 @@ static void reveal_from(struct bench *b, uint32_t from)
         need(mien_secagg_device_reveal(d, place, &survived[place], share[place], &has[place]),
              "reveal");
     b->step_ms[STEP_REVEAL][from] = cpu_ms() - start;
+    (void)mien_mem_count_for(COORDINATOR);
     start = cpu_ms();
     for (uint32_t place = 0; place < n; place++) {
         if (has[place])
@@ -294,44 +252,26 @@ static void run_devices(struct bench *b, uint32_t n_stay)
 
     for (uint32_t i = 0; i < n; i++) {
         struct mien_session_keys keys;
-        const double start = cpu_ms();
+        double start = cpu_ms();
 
+        count_device(i);
         make_device(b, i);
         mien_secagg_device_keys(b->device[i], &keys);
         b->step_ms[STEP_KEYS][i] = cpu_ms() - start;
+        (void)mien_mem_count_for(COORDINATOR);
+        start = cpu_ms();
         need(mien_secagg_sum_keys(b->sum, i, b->credential[i], &keys, NULL), "keys");
+        b->keys_ms += cpu_ms() - start;
     }
     need(mien_secagg_sum_close_keys(b->sum, b->opening), "keys");
     for (uint32_t i = 0; i < n; i++)
         share_from(b, i);
     need(mien_secagg_sum_close_shares(b->sum), "shares");
+    b->peak_bytes[0] = mien_mem_count_peak(COORDINATOR);
     for (uint32_t i = 0; i < n; i++)
         deliver_to(b, i);
     for (uint32_t i = 0; i < n_stay; i++)
         input_from(b, i);
-}
-
-static void print_device(struct bench *b, uint32_t n_stay)
-{
-    const uint64_t control = MIEN_KEY_BYTES * 2 + MIEN_SIGNATURE_BYTES * 2 +
-                             (uint64_t)b->session.k * (MIEN_SEALED_SHARES_BYTES + MIEN_SHARE_BYTES);
-    double ms[N_STEPS];
-    double total = 0.0;
-
-    for (int s = 0; s < N_STEPS; s++) {
-        const bool half = s == STEP_ROSTER || s == STEP_ROSTER_KNOWN;
-
-        ms[s] = median_ms(b->step_ms[s], half ? n_stay / 2 : n_stay);
-        printf("device: %-24s %8.2f ms\n", step_names[s], ms[s]);
-        total += ms[s];
-    }
-    printf("device: all, peers new           %8.2f ms\n", total - ms[STEP_ROSTER_KNOWN]);
-    printf("device: all, peers known         %8.2f ms\n", total - ms[STEP_ROSTER]);
-    printf("device: upload                   %8.3f MB of vector, %.1f KB of keys, shares, "
-           "signatures\n",
-           (double)mien_secagg_packed_bytes(b->session.dim, b->session.bits) * 1e-6,
-           (double)control * 1e-3);
-    printf("coordinator: ingest a vector     %8.2f ms\n", median_ms(b->ingest_ms, n_stay));
 }
 
 /* Unmasks with a crew of so many threads and says what that took. */
@@ -339,11 +279,13 @@ static void unmask(struct bench *b, uint32_t n_threads)
 {
     struct mien_crew_threads threads = {.n_threads = n_threads};
     const struct mien_crew crew = mien_crew_of_threads(&threads);
+    (void)mien_mem_count_for(OTHERS);
     int64_t *total = block(b->session.dim, sizeof(*total));
     struct mien_secagg_blame blame;
     const double start = cpu_ms();
     const double wall = wall_ms();
 
+    (void)mien_mem_count_for(COORDINATOR);
     need(mien_secagg_sum_unmask(b->sum, &crew, total, &blame), "unmask");
     printf("coordinator: vectors to sum      %8.1f ms CPU, %.1f ms wall on %u threads\n",
            cpu_ms() - start + b->coordinator_ms, wall_ms() - wall + b->coordinator_ms, n_threads);
@@ -369,36 +311,15 @@ static void unmask_twice(struct bench *b)
     unmask(b, mien_crew_threads_all().n_threads);
 }
 
-/* What the masks of those that stayed and left take, by the kernel alone. */
-static void print_limit(struct bench *b, const uint8_t *bitmap)
-{
-    enum { RUNS = 32 };
-    const uint32_t n = b->session.n;
-    const uint32_t n_alive = mien_bitmap_count(bitmap, n);
-    struct mien_mask masks[RUNS];
-
-    need(mien_rng_fill(&b->rng, masks, sizeof(masks)), "random");
-    for (int i = 0; i < RUNS; i++)
-        masks[i].subtract = i % 2 == 1;
-    const double start = cpu_ms();
-    need(mien_mask_apply(NULL, masks, RUNS, b->vector, b->session.dim), "masks");
-    const double mask = (cpu_ms() - start) / RUNS;
-    /* Of those that left, each has k / n of the survivors for neighbours. */
-    const double n_masks =
-        n_alive + (double)(n - n_alive) * b->session.k * n_alive / (n > 1 ? n - 1 : 1);
-    printf("keystream's share: a mask %.3f ms (%s); device %.1f ms; coordinator %.1f ms\n", mask,
-           mien_mask_best(&masks[0])->name, mask * (b->session.k + 1), mask * n_masks);
-}
-
 static void bench_session(struct bench *b)
 {
     const uint32_t n = b->session.n;
     const uint32_t n_stay = n - n / 10;
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
-    struct rusage usage;
 
     make_members(b);
+    (void)mien_mem_count_for(COORDINATOR);
     need(mien_secagg_sum_new(&b->session, b->tags, &b->sum), "session");
     run_devices(b, n_stay);
     double start = cpu_ms();
@@ -409,13 +330,15 @@ static void bench_session(struct bench *b)
     need(mien_secagg_sum_close_confirms(b->sum), "confirms");
     for (uint32_t i = 0; i < n_stay; i++)
         check_confirms(b, i);
+    mien_mem_count_restart(COORDINATOR);
     for (uint32_t i = 0; i < n_stay; i++)
         reveal_from(b, i);
-    print_device(b, n_stay);
+    b->peak_bytes[1] = mien_mem_count_peak(COORDINATOR);
+    secagg_print_times(b, n_stay);
     unmask_twice(b);
-    print_limit(b, bitmap);
-    getrusage(RUSAGE_SELF, &usage);
-    printf("memory of all devices and the coordinator: %ld MB\n", usage.ru_maxrss / 1024);
+    b->peak_bytes[2] = mien_mem_count_peak(COORDINATOR);
+    secagg_print_limit(b, bitmap);
+    secagg_print_memory(b);
     for (uint32_t i = 0; i < n; i++)
         mien_secagg_device_free(b->device[i]);
     mien_secagg_sum_free(b->sum);
