@@ -249,6 +249,30 @@ const float *mien_step_embedding(const struct mien_step *step)
     return mien_exec_output(step->exec, 1);
 }
 
+void mien_step_gradient(const struct mien_step *step, float *gradient)
+{
+    for (uint32_t i = 0; i < step->n; i++) {
+        const uint64_t n = mien_shape_count(&step->layout->tensor[step->first + i].shape);
+
+        memcpy(gradient, mien_exec_output(step->exec, i + 1), n * sizeof(*gradient));
+        gradient += n;
+    }
+}
+
+void mien_step_apply_given(const struct mien_step *step, const float *gradient, float *values,
+                           double rate, const struct mien_moments *moments)
+{
+    const struct mien_tensor *first = &step->layout->tensor[step->first];
+    const struct mien_tensor *last = first + step->n - 1;
+    const uint64_t n = last->offset + mien_shape_count(&last->shape) - first->offset;
+    const struct mien_adam adam = mien_adam_default(rate);
+
+    if (moments == NULL)
+        mien_sgd_step(values + first->offset, gradient, n, rate);
+    else
+        mien_adam_step(&adam, moments, first->offset, values + first->offset, gradient, n);
+}
+
 void mien_step_apply(const struct mien_step *step, float *values, double rate,
                      const struct mien_moments *moments)
 {

@@ -67,6 +67,14 @@ float mien_step_loss(const struct mien_step *step);
 /* The embedding of the last run, [2 features] (MIEN_STEP_EMBED). */
 const float *mien_step_embedding(const struct mien_step *step);
 
+/* The last run's gradients of the trained tensors, side by side as the model has them (not of
+ * MIEN_STEP_EMBED).  gradient  [sum of their sizes] out */
+void mien_step_gradient(const struct mien_step *step, float *gradient);
+
+/* As mien_step_apply, with these gradients in place of the last run's. */
+void mien_step_apply_given(const struct mien_step *step, const float *gradient, float *values,
+                           double rate, const struct mien_moments *moments);
+
 /* Applies the last run's gradients to the trained networks' part of `values`: plain descent, or
  * Adam with moments over the whole vector when `moments` is not NULL. */
 void mien_step_apply(const struct mien_step *step, float *values, double rate,
