@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/client_internal.h"
 
+#include "client/local.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +104,15 @@ static enum mien_status take_config(struct mien_client *client,
     limits->min_group = config->min_group;
     limits->allow_curious = config->allow_curious;
     limits->min_device_noise = config->min_device_noise;
+    limits->local = (struct mien_client_local_rule){
+        .clip = config->local_clip,
+        .noise = config->local_noise,
+        .rate = config->local_rate,
+        .epsilon = config->local_epsilon,
+        .delta = config->local_delta,
+    };
+    if (!mien_client_local_sound(&limits->local))
+        return MIEN_EINVAL;
     limits->max_local_steps = config->max_local_steps;
     limits->max_rounds = config->max_rounds;
     return MIEN_OK;
@@ -455,6 +466,11 @@ enum mien_status mien_client_info(const struct mien_client *client, struct mien_
     record = &client->state.record;
     info->enrolled = client->state.enrolled && !client->enrolling;
     info->connected = client->core != NULL && mien_client_core_info(client->core).welcome;
+    info->local_epsilon = 0.0;
+    if (mien_client_local_on(&client->limits.local) &&
+        mien_client_local_epsilon(&client->limits.local, record, 0, &info->local_epsilon) !=
+            MIEN_OK)
+        info->local_epsilon = (double)INFINITY;
     info->rounds = record->n_released;
     info->updates = record->n_sent;
     info->memory_bytes = client->memory_bytes;

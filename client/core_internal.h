@@ -125,6 +125,13 @@ MIEN_CHECK enum mien_status mien_core_own_load(struct mien_client_core *core, st
 struct mien_span mien_core_own_values(const struct mien_buf *own);
 MIEN_CHECK enum mien_status mien_core_own_save(struct mien_client_core *core);
 
+/* core_local.c: protection of single examples. Whether the steps of the round's plan fit the
+ * device's own budget, saying what they cost; noting them as spent, durable.
+ * errors  MIEN_EPOLICY  they do not (named in err); MIEN_ENOMEM, or what `save` returned */
+MIEN_CHECK enum mien_status mien_core_local_check(struct mien_client_core *core,
+                                                  struct mien_err *err);
+MIEN_CHECK enum mien_status mien_core_local_spend(struct mien_client_core *core);
+
 /* Wipes and frees the vector: it is of no use any more, and must be of none. */
 void mien_core_drop_vector(struct mien_core_round *round);
 

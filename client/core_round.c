@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A round up to READY: assignment, plan and model, guard, training. */
 #include "client/core_internal.h"
+#include "client/local.h"
 #include "client/noise.h"
 
 #include "common/base/digest.h"
@@ -165,8 +166,10 @@ static enum mien_status want_model(struct mien_client_core *core, uint64_t now_m
 static enum mien_status memory_need(const struct mien_client_core *core,
                                     struct mien_core_round *round)
 {
+    const bool local = mien_client_local_on(&core->config.limits.local);
     uint64_t train_bytes;
-    enum mien_status status = mien_client_train_need(&round->plan, &train_bytes);
+    enum mien_status status = local ? mien_client_train_need_local(&round->plan, &train_bytes)
+                                    : mien_client_train_need(&round->plan, &train_bytes);
 
     if (status != MIEN_OK)
         return status;
@@ -207,6 +210,25 @@ static enum mien_status join_drill(struct mien_client_core *core, uint64_t now_m
 
     round->vector = mien_calloc(round->dim, sizeof(*round->vector));
     return round->vector == NULL ? MIEN_ENOMEM : say_ready(core, now_ms);
+}
+
+/* Everything that this device's owner has a say in. */
+static enum mien_status guard_plan(struct mien_client_core *core, struct mien_err *err)
+{
+    const struct mien_client_limits *limits = &core->config.limits;
+    const struct mien_core_round *round = core->round;
+    enum mien_status status = mien_client_guard(limits, &round->plan, round->memory_bytes, err);
+
+    if (status == MIEN_OK)
+        status = mien_client_guard_noise(limits, &round->plan, &round->params, err);
+    if (status == MIEN_OK && mien_core_own_missing(core))
+        status = mien_err_set(err, MIEN_EPOLICY,
+                              "the plan keeps a part of the model on the device, which has no "
+                              "place for it");
+    if (status == MIEN_OK && mien_client_local_on(&limits->local) &&
+        round->assign.purpose != MIEN_MESSAGE_PURPOSE_DRILL)
+        status = mien_core_local_check(core, err);
+    return status;
 }
 
 /* What taking part under the plan means, once for each plan, for whoever answers for this device.
@@ -256,19 +278,19 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
                                 "the clip is not the plan's, which does not adapt");
     mien_secagg_params_set_clip(&round->params, round->assign.clip);
     round->dim = round->params.dim;
+    if (mien_client_local_on(&core->config.limits.local) && !mien_each_can(&round->plan))
+        return refuse_plan(core, "the plan's examples have no gradients of their own, which this "
+                                 "device's protection of single examples needs");
     status = memory_need(core, round);
     if (status != MIEN_OK)
         return status;
     mien_core_log(core, MIEN_DEBUG, "device.plan memory_bytes=%" PRIu64 " dim=%zu",
                   round->memory_bytes, round->dim);
-    if (mien_client_guard(&core->config.limits, &round->plan, round->memory_bytes, &err) != MIEN_OK)
+    status = guard_plan(core, &err);
+    if (status == MIEN_EPOLICY)
         return refuse_plan(core, err.text);
-    if (mien_client_guard_noise(&core->config.limits, &round->plan, &round->params, &err) !=
-        MIEN_OK)
-        return refuse_plan(core, err.text);
-    if (mien_core_own_missing(core))
-        return refuse_plan(core, "the plan keeps a part of the model on the device, which has no "
-                                 "place for it");
+    if (status != MIEN_OK)
+        return status;
     if (mien_plan_warning(&round->plan) != NULL)
         mien_core_log(core, MIEN_WARN, "device.plan why=\"%s\"", mien_plan_warning(&round->plan));
     say_consent(core);
@@ -326,9 +348,14 @@ static enum mien_status begin_training(struct mien_client_core *core,
     struct mien_buf own = {0};
     enum mien_status status;
 
+    const struct mien_client_local_rule *rule = &core->config.limits.local;
+    const bool local = mien_client_local_on(rule);
+
     round->train = lent;
-    if (lent == NULL) {
-        status = mien_client_train_new(&round->plan, &round->own_train);
+    if (lent == NULL || local) {
+        status = local ? mien_client_train_new_local(&round->plan, rule, &core->config.rng,
+                                                     &round->own_train)
+                       : mien_client_train_new(&round->plan, &round->own_train);
         if (status != MIEN_OK)
             return status;
         round->train = round->own_train;
@@ -365,6 +392,8 @@ static enum mien_status end_training(struct mien_client_core *core, uint64_t now
         return MIEN_ENOMEM;
     status = mien_client_train_take(round->train, &round->params, rotation, &core->config.rng,
                                     round->vector, &core->note);
+    if (status == MIEN_OK)
+        status = mien_core_local_spend(core);
     if (status == MIEN_OK)
         status = mien_client_add_noise(&round->params, &core->config.rng, round->vector);
     if (status == MIEN_OK)

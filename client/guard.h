@@ -17,6 +17,15 @@ struct mien_plan;
 struct mien_secagg_params;
 struct mien_session;
 
+/* What the owner wants for single examples (local.h); all zero: nothing. */
+struct mien_client_local_rule {
+    double clip;    /* C, above 0 */
+    double noise;   /* z, at least 0.3 */
+    double rate;    /* q in (0, 1], of an example in a step */
+    double epsilon; /* budget for the device's life, above 0 */
+    double delta;   /* in (0, 1) */
+};
+
 /* Zero in a field means no limit, but for max_memory_bytes. A limit on epsilon refuses a plan that
  * has no noise or no cap, too. */
 struct mien_client_limits {
@@ -29,6 +38,7 @@ struct mien_client_limits {
     uint32_t max_local_steps;
     uint32_t max_rounds; /* rounds this device takes part in, ever */
     char families[128];  /* "gan,vae"; "" for any */
+    struct mien_client_local_rule local;
 };
 
 /* The limits that the public header documents as defaults. */

@@ -6,7 +6,8 @@
  *     ledger that was rolled back or forked is refused;
  *   - the (round, attempt) of the last masked vector that left, so that a device never gives two
  *     vectors to one attempt of a round, even if it was killed in between;
- *   - how often it took part (for limits on participation).
+ *   - how often it took part (for limits on participation);
+ *   - what it has spent of its own budget for single examples, over its life.
  *
  * Threads: one at a time
  */
@@ -20,6 +21,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Other constants than a device ever has: it is told to keep to those it has. */
+#define MIEN_CLIENT_MAX_SPENT 8
+
+/* Steps of descent on single examples under the same constants (local.h). */
+struct mien_client_spent {
+    double rate;
+    double noise;
+    uint64_t n_steps; /* above 0 */
+};
+
 struct mien_client_record {
     uint64_t epoch; /* highest ledger position seen; all zero before the first */
     uint64_t seq;
@@ -29,9 +40,11 @@ struct mien_client_record {
     uint64_t n_sent;      /* vectors that have left */
     uint64_t n_released;  /* rounds with such a vector that the coordinator closed as released */
     bool waits_for_close; /* the round of the last vector is not known to be closed */
+    uint32_t n_spent;     /* 0 on a device that protects no single examples */
+    struct mien_client_spent spent[MIEN_CLIENT_MAX_SPENT];
 };
 
-/* Adds the record's bytes (fixed size, big-endian).  errors  MIEN_ENOMEM */
+/* Adds the record's bytes (big-endian; docs/file-formats.md).  errors  MIEN_ENOMEM */
 MIEN_CHECK enum mien_status mien_client_record_encode(const struct mien_client_record *record,
                                                       struct mien_buf *out);
 

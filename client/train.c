@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/train.h"
 
+#include "client/local.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/nn/model.h"
@@ -22,8 +23,9 @@ enum stage { STAGE_EMPTY, STAGE_SCAN, STAGE_STEPS, STAGE_DONE };
 
 struct mien_client_train {
     struct mien_plan plan;
-    struct mien_trainer *trainer;
-    float *values; /* [n_room] the model [n_values], then (secret) the update */
+    struct mien_trainer *trainer;    /* NULL where single examples are protected, */
+    struct mien_client_local *local; /* and this is not */
+    float *values;                   /* [n_room] the model [n_values], then (secret) the update */
     size_t n_values;
     size_t n_room; /* n_values, or what a rotated vector takes */
     size_t n_shared;
@@ -70,18 +72,30 @@ enum mien_status mien_client_train_need(const struct mien_plan *plan, uint64_t *
     return status;
 }
 
-enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien_client_train **out)
+enum mien_status mien_client_train_need_local(const struct mien_plan *plan, uint64_t *bytes)
 {
-    struct mien_client_train *train = mien_calloc(1, sizeof(*train));
-    enum mien_status status;
+    uint64_t local_bytes;
+    enum mien_status status = mien_client_local_bytes(plan, &local_bytes);
 
-    if (train == NULL)
-        return MIEN_ENOMEM;
+    if (status == MIEN_OK)
+        *bytes = local_bytes + own_bytes(plan);
+    return status;
+}
+
+static const struct mien_layout *layout_of(const struct mien_client_train *train)
+{
+    return train->local != NULL ? mien_each_layout(mien_client_local_each(train->local))
+                                : mien_trainer_layout(train->trainer);
+}
+
+/* Everything beside the trainer, which is there: what is there already goes with it on error. */
+static enum mien_status complete(struct mien_client_train *train, const struct mien_plan *plan,
+                                 struct mien_client_train **out)
+{
+    enum mien_status status = MIEN_OK;
+    const struct mien_layout *layout = layout_of(train);
+
     train->plan = *plan;
-    status = mien_trainer_new(plan, &train->trainer);
-    if (status != MIEN_OK)
-        goto out;
-    const struct mien_layout *layout = mien_trainer_layout(train->trainer);
     train->n_values = (size_t)layout->n_values;
     train->n_shared = (size_t)mien_plan_n_shared(plan);
     train->n_private = (size_t)mien_plan_n_private(plan);
@@ -92,12 +106,39 @@ enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien
     train->usable = mien_calloc(EXAMPLES_MAX, sizeof(uint32_t));
     if (train->values == NULL || train->numbers == NULL || train->usable == NULL)
         status = MIEN_ENOMEM;
-out:
-    if (status == MIEN_OK) {
+    if (status == MIEN_OK)
         *out = train;
-        train = NULL;
-    }
-    mien_client_train_free(train);
+    else
+        mien_client_train_free(train);
+    return status;
+}
+
+enum mien_status mien_client_train_new(const struct mien_plan *plan, struct mien_client_train **out)
+{
+    struct mien_client_train *train = mien_calloc(1, sizeof(*train));
+
+    if (train == NULL)
+        return MIEN_ENOMEM;
+    enum mien_status status = mien_trainer_new(plan, &train->trainer);
+    if (status == MIEN_OK)
+        return complete(train, plan, out);
+    mien_free(train);
+    return status;
+}
+
+enum mien_status mien_client_train_new_local(const struct mien_plan *plan,
+                                             const struct mien_client_local_rule *rule,
+                                             const struct mien_rng *rng,
+                                             struct mien_client_train **out)
+{
+    struct mien_client_train *train = mien_calloc(1, sizeof(*train));
+
+    if (train == NULL)
+        return MIEN_ENOMEM;
+    enum mien_status status = mien_client_local_new(plan, rule, rng, &train->local);
+    if (status == MIEN_OK)
+        return complete(train, plan, out);
+    mien_free(train);
     return status;
 }
 
@@ -117,6 +158,7 @@ void mien_client_train_free(struct mien_client_train *train)
         return;
     forget(train);
     mien_trainer_free(train->trainer);
+    mien_client_local_free(train->local);
     mien_free(train->values);
     mien_free(train->numbers);
     mien_free(train->usable);
@@ -135,7 +177,9 @@ enum mien_status mien_client_train_start(struct mien_client_train *train, struct
         return MIEN_EINVAL;
     mien_model_from_bytes(model.data, train->n_values, train->values);
     mien_model_from_bytes(own.data, own.len / sizeof(float), train->values);
-    status = mien_trainer_begin(train->trainer, train->values, rng);
+    status = train->local != NULL
+                 ? mien_each_begin(mien_client_local_each(train->local), train->values, rng)
+                 : mien_trainer_begin(train->trainer, train->values, rng);
     if (status != MIEN_OK)
         return status;
     train->examples = *examples;
@@ -228,9 +272,27 @@ static enum mien_status picture(void *self, size_t index, float *pixels, float *
     return MIEN_OK;
 }
 
+/* The same for training that protects single examples: none stands in for one that has become
+ * unreadable, or it would be there twice. */
+static enum mien_status own_picture(void *self, size_t index, float *pixels, float *code)
+{
+    struct mien_client_train *train = self;
+
+    if (index >= train->n_usable)
+        return MIEN_ENOTFOUND;
+    train->asked = train->usable[index];
+    if (!read_example(train, train->asked, pixels))
+        return MIEN_ENOTFOUND;
+    if (code != NULL)
+        mien_plan_code(&train->plan, train->examples.attribute != NULL ? attribute_value : no_value,
+                       train, code);
+    return MIEN_OK;
+}
+
 enum mien_status mien_client_train_step(struct mien_client_train *train, bool *done)
 {
-    struct mien_examples examples = {train, train->n_usable > 0 ? train->n_usable : 1, picture};
+    struct mien_examples examples = {train, train->n_usable > 0 ? train->n_usable : 1,
+                                     train->local != NULL ? own_picture : picture};
     bool finished = false;
     enum mien_status status;
 
@@ -241,7 +303,9 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
     }
     if (train->stage != STAGE_STEPS)
         return MIEN_ESTATE;
-    status = mien_trainer_step(train->trainer, &examples, &finished);
+    status = train->local != NULL
+                 ? mien_each_step(mien_client_local_each(train->local), &examples, &finished)
+                 : mien_trainer_step(train->trainer, &examples, &finished);
     if (status == MIEN_OK && finished)
         train->stage = STAGE_DONE;
     if (status == MIEN_OK)
@@ -254,7 +318,7 @@ enum mien_status mien_client_train_step(struct mien_client_train *train, bool *d
  * Differentially Private Recurrent Language Models", per-layer clipping. */
 static bool clip_tensors(struct mien_client_train *train, double clip)
 {
-    const struct mien_layout *layout = mien_trainer_layout(train->trainer);
+    const struct mien_layout *layout = layout_of(train);
     const uint64_t first = mien_plan_first_shared(&train->plan);
     uint32_t skip = 0;
     bool any = false;
@@ -289,8 +353,8 @@ enum mien_status mien_client_train_take(struct mien_client_train *train,
 {
     struct mien_contribution contribution = {.update = train->values};
     struct mien_quantise_note detail;
-    float d_loss;
-    float g_loss;
+    float d_loss = 0.0F; /* of protected examples nothing is told but what noise is in */
+    float g_loss = 0.0F;
     bool finite;
     enum mien_status status = MIEN_OK;
 
@@ -298,8 +362,12 @@ enum mien_status mien_client_train_take(struct mien_client_train *train,
         return MIEN_ESTATE;
     if (params->n_update != train->n_shared)
         return MIEN_EINVAL;
-    mien_trainer_update(train->trainer, train->values, &finite);
-    mien_trainer_losses(train->trainer, &d_loss, &g_loss);
+    if (train->local != NULL) {
+        mien_each_update(mien_client_local_each(train->local), train->values, &finite);
+    } else {
+        mien_trainer_update(train->trainer, train->values, &finite);
+        mien_trainer_losses(train->trainer, &d_loss, &g_loss);
+    }
     if (train->note == MIEN_CLIENT_NOTE_NONE && !finite)
         train->note = MIEN_CLIENT_NOTE_NOT_FINITE;
     memset(vector, 0, params->dim * sizeof(*vector));
@@ -319,6 +387,9 @@ bool mien_client_train_keep(const struct mien_client_train *train, uint8_t *byte
 {
     if (train->n_private == 0 || train->note != MIEN_CLIENT_NOTE_NONE)
         return false;
-    mien_model_to_bytes(mien_trainer_values(train->trainer), train->n_private, bytes);
+    mien_model_to_bytes(train->local != NULL
+                            ? mien_each_values(mien_client_local_each(train->local))
+                            : mien_trainer_values(train->trainer),
+                        train->n_private, bytes);
     return true;
 }

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mien_client_local_rule;
 struct mien_plan;
 struct mien_secagg_params;
 struct mien_client_train;
@@ -55,6 +56,15 @@ MIEN_CHECK enum mien_status mien_client_train_need(const struct mien_plan *plan,
  */
 MIEN_CHECK enum mien_status mien_client_train_new(const struct mien_plan *plan,
                                                   struct mien_client_train **out);
+
+/* The same for training that protects single examples (local.h).  errors  MIEN_EINVAL  also: the
+ * plan's examples have no gradients of their own; MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_client_train_need_local(const struct mien_plan *plan,
+                                                         uint64_t *bytes);
+MIEN_CHECK enum mien_status mien_client_train_new_local(const struct mien_plan *plan,
+                                                        const struct mien_client_local_rule *rule,
+                                                        const struct mien_rng *rng,
+                                                        struct mien_client_train **out);
 
 /* Wipes the update and frees. NULL is fine. */
 void mien_client_train_free(struct mien_client_train *train);

@@ -22,6 +22,11 @@ struct arguments {
     double max_epsilon;
     uint64_t min_cohort;
     double min_device_noise;
+    double local_clip;
+    double local_noise;
+    double local_rate;
+    double local_epsilon;
+    double local_delta;
 };
 
 /* What the callbacks of the client stand on. */
@@ -35,7 +40,8 @@ static const char usage[] =
     "       mien-device run --state SDIR --faces FDIR [--rounds N | --once]\n"
     "                   [--memory-mib M] [--max-epsilon E] [--min-cohort N] [--min-device-noise "
     "Z]\n"
-    "                   [--verbose]\n"
+    "                   [--local-clip C --local-noise Z --local-rate Q --local-epsilon E\n"
+    "                    --local-delta D] [--verbose]\n"
     "\n"
     "  enrol              get a certificate for a new device; the key never leaves SDIR\n"
     "  run                take part in rounds on the faces in FDIR (*.png)\n"
@@ -45,6 +51,11 @@ static const char usage[] =
     "  --max-epsilon E    refuse plans whose cap is higher\n"
     "  --min-cohort N     refuse plans with smaller cohorts (default 2)\n"
     "  --min-device-noise Z  refuse plans in which devices add less noise by themselves\n"
+    "  --local-clip C     protect each single picture of FDIR on this device: clip its gradient,\n"
+    "  --local-noise Z    add noise of Z times the clip (from 0.3 on),\n"
+    "  --local-rate Q     draw it for a local step with this probability,\n"
+    "  --local-epsilon E  and refuse the plan that would cost more than E in this device's life\n"
+    "  --local-delta D    at delta D; all five, or none\n"
     "  --verbose          log every step\n"
     "  --help, --version\n"
     "\n"
@@ -128,6 +139,11 @@ static enum mien_status make_client(struct host *host, const struct arguments *a
     config.max_epsilon = args->max_epsilon;
     config.min_cohort = (uint32_t)args->min_cohort;
     config.min_device_noise = args->min_device_noise;
+    config.local_clip = args->local_clip;
+    config.local_noise = args->local_noise;
+    config.local_rate = args->local_rate;
+    config.local_epsilon = args->local_epsilon;
+    config.local_delta = args->local_delta;
     config.host = (struct mien_client_host){.self = host,
                                             .load = host_load,
                                             .save = host_save,
@@ -214,24 +230,35 @@ enum option_id {
     OPT_EPSILON,
     OPT_COHORT,
     OPT_NOISE,
+    OPT_LOCAL_CLIP,
+    OPT_LOCAL_NOISE,
+    OPT_LOCAL_RATE,
+    OPT_LOCAL_EPSILON,
+    OPT_LOCAL_DELTA,
     OPT_VERBOSE,
     OPT_HELP,
     OPT_VERSION
 };
 
-static const struct option options[] = {{"token", required_argument, NULL, OPT_TOKEN},
-                                        {"state", required_argument, NULL, OPT_STATE},
-                                        {"faces", required_argument, NULL, OPT_FACES},
-                                        {"rounds", required_argument, NULL, OPT_ROUNDS},
-                                        {"once", no_argument, NULL, OPT_ONCE},
-                                        {"memory-mib", required_argument, NULL, OPT_MEMORY},
-                                        {"max-epsilon", required_argument, NULL, OPT_EPSILON},
-                                        {"min-cohort", required_argument, NULL, OPT_COHORT},
-                                        {"min-device-noise", required_argument, NULL, OPT_NOISE},
-                                        {"verbose", no_argument, NULL, OPT_VERBOSE},
-                                        {"help", no_argument, NULL, OPT_HELP},
-                                        {"version", no_argument, NULL, OPT_VERSION},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"token", required_argument, NULL, OPT_TOKEN},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"faces", required_argument, NULL, OPT_FACES},
+    {"rounds", required_argument, NULL, OPT_ROUNDS},
+    {"once", no_argument, NULL, OPT_ONCE},
+    {"memory-mib", required_argument, NULL, OPT_MEMORY},
+    {"max-epsilon", required_argument, NULL, OPT_EPSILON},
+    {"min-cohort", required_argument, NULL, OPT_COHORT},
+    {"min-device-noise", required_argument, NULL, OPT_NOISE},
+    {"local-clip", required_argument, NULL, OPT_LOCAL_CLIP},
+    {"local-noise", required_argument, NULL, OPT_LOCAL_NOISE},
+    {"local-rate", required_argument, NULL, OPT_LOCAL_RATE},
+    {"local-epsilon", required_argument, NULL, OPT_LOCAL_EPSILON},
+    {"local-delta", required_argument, NULL, OPT_LOCAL_DELTA},
+    {"verbose", no_argument, NULL, OPT_VERBOSE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0}};
 
 static enum mien_status set_number(const char *name, const char *text, uint64_t max, uint64_t *out)
 {
@@ -279,12 +306,35 @@ static enum mien_status take_option(int id, struct arguments *args)
         return set_number("min-cohort", optarg, UINT32_MAX, &args->min_cohort);
     case OPT_NOISE:
         return set_real("min-device-noise", optarg, &args->min_device_noise);
+    case OPT_LOCAL_CLIP:
+        return set_real("local-clip", optarg, &args->local_clip);
+    case OPT_LOCAL_NOISE:
+        return set_real("local-noise", optarg, &args->local_noise);
+    case OPT_LOCAL_RATE:
+        return set_real("local-rate", optarg, &args->local_rate);
+    case OPT_LOCAL_EPSILON:
+        return set_real("local-epsilon", optarg, &args->local_epsilon);
+    case OPT_LOCAL_DELTA:
+        return set_real("local-delta", optarg, &args->local_delta);
     case OPT_VERBOSE:
         mien_log_set_level(MIEN_DEBUG);
         return MIEN_OK;
     default:
         return MIEN_EINVAL; /* getopt has said why */
     }
+}
+
+/* All of it, or none: half a protection is none. */
+static bool local_is_whole(const struct arguments *args)
+{
+    const double given[] = {args->local_clip, args->local_noise, args->local_rate,
+                            args->local_epsilon, args->local_delta};
+    unsigned n = 0;
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+        n += given[i] > 0;
+    return n == 0 || (n == 5 && args->local_noise >= 0.3 && args->local_noise <= 1000 &&
+                      args->local_rate <= 1 && args->local_delta <= 0.1);
 }
 
 static int wrong_usage(const char *text)
@@ -305,6 +355,10 @@ static int dispatch(const char *verb, const struct arguments *args)
     } else if (strcmp(verb, "run") == 0) {
         if (args->faces == NULL || args->state == NULL)
             return wrong_usage("run needs --state and --faces");
+        if (!local_is_whole(args))
+            return wrong_usage(
+                "--local-clip, -noise (0.3 to 1000), -rate (at most 1), -epsilon and "
+                "-delta (at most 0.1) go together");
         status = run(args, &err);
     } else {
         return wrong_usage("the first word is enrol or run");

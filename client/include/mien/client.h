@@ -115,12 +115,26 @@ struct mien_client_config {
                               * coordinator sees no sum without: its deviation in any sum, over the
                               * bound of one device's part, with 5 % of a group colluding at least;
                               * default 0: the coordinator may add it all */
+
+    /* Protection of single examples by the device itself, for a device that holds many people's:
+     * each example is in a local step by a coin of probability local_rate, its gradient is clipped
+     * to local_clip, and the sum gets Gaussian noise of local_noise times the clip, exact on
+     * integers, before anything is learned from it. In the other world of the claim one example's
+     * gradient is zero. What all steps of this device's life cost is kept in its state and never
+     * passes local_epsilon at local_delta: a plan that would pass it ends the client with
+     * MIEN_EPOLICY. Default all 0: none. Else all must be given, local_noise from 0.3 on. A step
+     * takes as long as local_rate times the examples do, one after another. */
+    double local_clip;
+    double local_noise;
+    double local_rate;
+    double local_epsilon;
+    double local_delta;
 };
 
 #define MIEN_CLIENT_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct mien_client_config), "", (uint64_t)48 << 20, 0, 2, 2, 100000, 0, NULL,       \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0, 0                           \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, 0, 0, 0, 0, 0, 0, 0            \
     }
 
 /* What a client wants; bits of mien_client_wish.flags. */
@@ -148,6 +162,8 @@ struct mien_client_info {
     uint64_t updates;      /* masked vectors that have left this device, over restarts */
     uint64_t memory_bytes; /* what the plan in hand needs at its peak; 0: no plan yet */
     char device_id[33];    /* 32 hexadecimal digits, "" before enrolment */
+    double local_epsilon;  /* what single examples have cost over this device's life, at
+                            * config.local_delta; 0 without protection, infinite when unknown */
 };
 
 /* Makes a client from the saved state, if there is one.

@@ -42,6 +42,42 @@ static void what_was_encoded_comes_back(void **state)
     mien_buf_fini(&bytes);
 }
 
+/* The bytes behind the flags, which a device without has not: docs/file-formats.md. */
+static void what_was_spent_comes_back(void **state)
+{
+    (void)state;
+    struct mien_client_record record = {.n_sent = 2, .n_spent = 2};
+    struct mien_client_record again = {0};
+    struct mien_buf bytes = {0};
+
+    record.spent[0] = (struct mien_client_spent){0.25, 1.5, 70};
+    record.spent[1] = (struct mien_client_spent){1.0, 0.5, UINT64_MAX};
+    assert_int_equal(mien_client_record_encode(&record, &bytes), MIEN_OK);
+    assert_int_equal(bytes.len, 32 + 48 + 1 + 1 + 2 * 24);
+    assert_int_equal(bytes.data[80], 2);
+    assert_int_equal(bytes.data[81], 2);
+    struct mien_reader reader = {.rest = mien_buf_span(&bytes)};
+    assert_int_equal(mien_client_record_decode(&reader, &again), MIEN_OK);
+    assert_true(mien_reader_done(&reader));
+    assert_int_equal(again.n_spent, 2);
+    assert_memory_equal(again.spent, record.spent, 2 * sizeof(record.spent[0]));
+    for (size_t len = 0; len < bytes.len; len++) {
+        reader = (struct mien_reader){.rest = {bytes.data, len}};
+        assert_true(mien_client_record_decode(&reader, &again) == MIEN_ECORRUPT || reader.failed);
+    }
+    bytes.data[81] = 0; /* a list of none has another spelling */
+    reader = (struct mien_reader){.rest = mien_buf_span(&bytes)};
+    assert_int_equal(mien_client_record_decode(&reader, &again), MIEN_ECORRUPT);
+    bytes.data[81] = MIEN_CLIENT_MAX_SPENT + 1;
+    reader = (struct mien_reader){.rest = mien_buf_span(&bytes)};
+    assert_int_equal(mien_client_record_decode(&reader, &again), MIEN_ECORRUPT);
+    bytes.data[81] = 2;
+    bytes.data[82] = 0xff; /* a rate that is no number in (0, 1] */
+    reader = (struct mien_reader){.rest = mien_buf_span(&bytes)};
+    assert_int_equal(mien_client_record_decode(&reader, &again), MIEN_ECORRUPT);
+    mien_buf_fini(&bytes);
+}
+
 static void a_record_that_encode_never_writes_is_corrupt(void **state)
 {
     (void)state;
@@ -49,7 +85,7 @@ static void a_record_that_encode_never_writes_is_corrupt(void **state)
     struct mien_buf bytes = {0};
 
     assert_int_equal(mien_client_record_encode(&record, &bytes), MIEN_OK);
-    bytes.data[bytes.len - 1] = 2; /* an unknown flag */
+    bytes.data[bytes.len - 1] = 4; /* an unknown flag */
     struct mien_reader reader = {.rest = mien_buf_span(&bytes)};
     assert_int_equal(mien_client_record_decode(&reader, &record), MIEN_ECORRUPT);
     bytes.data[bytes.len - 1] = 0;
@@ -112,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_encoded_comes_back),
+        cmocka_unit_test(what_was_spent_comes_back),
         cmocka_unit_test(a_record_that_encode_never_writes_is_corrupt),
         cmocka_unit_test(the_ledger_only_goes_forward),
         cmocka_unit_test(two_heads_at_one_place_are_a_fork),
