@@ -66,6 +66,8 @@ enum mien_status mien_cost_of(const struct mien_graph *graph, const mien_ref *ou
     if (status != MIEN_OK)
         return status;
     cost.n_steps = plan.n_steps;
+    for (uint32_t i = 0; i < plan.n_fusions; i++)
+        cost.n_fused += plan.fusions[i].n > 1 ? plan.fusions[i].n : 0;
     cost.arena_bytes = plan.n_elements * sizeof(mien_real);
     cost.scratch_bytes = plan.n_scratch * sizeof(mien_real);
     for (uint32_t i = 0; i < plan.n_steps; i++)

@@ -8,8 +8,9 @@
 #include "common/tensor/graph.h"
 
 struct mien_cost {
-    uint64_t flops;         /* of a run; a multiplication and an addition are two */
-    uint32_t n_steps;       /* nodes that are computed */
+    uint64_t flops;   /* of a run; a multiplication and an addition are two */
+    uint32_t n_steps; /* nodes that are computed */
+    uint32_t n_fused; /* of them, those that go through memory together with others (fusion.h) */
     uint64_t arena_bytes;   /* values between nodes, places shared over time */
     uint64_t scratch_bytes; /* of the largest product or convolution, beside the arena */
     uint64_t total_bytes;   /* all that mien_exec_new allocates */

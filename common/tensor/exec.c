@@ -30,8 +30,8 @@ enum mien_status mien_exec_bytes(const struct mien_graph *graph, const mien_ref 
     if (status != MIEN_OK)
         return status;
     const uint64_t n_nodes = mien_graph_n_nodes(graph);
-    const uint64_t per_node = sizeof(mien_ref) * 2 + sizeof(uint64_t) + sizeof(uint32_t) +
-                              sizeof(bool) + sizeof(mien_real *);
+    const uint64_t per_node = sizeof(mien_ref) * 2 + sizeof(uint64_t) + 2 * sizeof(uint32_t) +
+                              sizeof(struct mien_fusion) + sizeof(bool) + sizeof(mien_real *);
     *bytes = (plan.n_elements + plan.n_scratch) * sizeof(mien_real) + n_nodes * per_node +
              n_outputs * sizeof(mien_ref) + sizeof(struct mien_exec);
     mien_memory_plan_fini(&plan);
@@ -232,6 +232,27 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
     }
 }
 
+static void compute_chain(struct mien_exec *exec, const struct mien_fusion *chain)
+{
+    struct mien_link links[MIEN_FUSION_MAX];
+
+    for (uint32_t i = 0; i < chain->n; i++) {
+        const mien_ref n = exec->plan.order[chain->first + i];
+        const struct mien_node *node = mien_graph_node(exec->graph, n);
+
+        links[i] = (struct mien_link){
+            .node = node,
+            .a = value_of(exec, node->in[0]),
+            .b = value_of(exec, node->in[1]),
+            .out = exec->arena + exec->plan.place[n],
+        };
+        if (chain->n == 1)
+            compute(exec, node, links[i].out);
+    }
+    if (chain->n > 1)
+        mien_fusion_run(exec->graph, chain, links);
+}
+
 enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
 {
     for (mien_ref n = 0; n < mien_graph_n_nodes(exec->graph); n++) {
@@ -245,11 +266,8 @@ enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
             return MIEN_ESTATE;
     }
     const uint64_t mode = mien_float_flush();
-    for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
-        mien_ref n = exec->plan.order[step];
-
-        compute(exec, mien_graph_node(exec->graph, n), exec->arena + exec->plan.place[n]);
-    }
+    for (uint32_t i = 0; i < exec->plan.n_fusions; i++)
+        compute_chain(exec, &exec->plan.fusions[i]);
     mien_float_restore(mode);
     return MIEN_OK;
 }

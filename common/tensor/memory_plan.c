@@ -31,16 +31,13 @@ void mien_memory_plan_fini(struct mien_memory_plan *plan)
     if (plan == NULL)
         return;
     mien_free(plan->order);
+    mien_free(plan->fusions);
+    mien_free(plan->fusion_end);
     mien_free(plan->root);
     mien_free(plan->place);
     mien_free(plan->last_use);
     mien_free(plan->needed);
     *plan = (struct mien_memory_plan){0};
-}
-
-static bool is_element_wise(enum mien_op op)
-{
-    return op >= MIEN_OP_ADD && op <= MIEN_OP_GATE;
 }
 
 static bool is_leaf(enum mien_op op)
@@ -90,6 +87,20 @@ static void find_lifetimes(struct planner *p, const mien_ref *outputs, size_t n_
         plan->last_use[plan->root[outputs[i]]] = FOR_EVER;
 }
 
+static void find_chains(struct planner *p)
+{
+    struct mien_memory_plan *plan = p->plan;
+
+    plan->n_fusions = mien_fusions_find(p->graph, plan->order, plan->n_steps, plan->fusions);
+    for (uint32_t i = 0; i < plan->n_fusions; i++) {
+        const struct mien_fusion *chain = &plan->fusions[i];
+
+        for (uint32_t step = 0; step < chain->n; step++)
+            plan->fusion_end[chain->first + step] = chain->first + chain->n - 1;
+    }
+}
+
+/* Steps of a chain run in turn, so what one of them reads is kept until the last has run. */
 static void release_dead(struct planner *p, uint32_t step)
 {
     uint32_t kept = 0;
@@ -97,18 +108,19 @@ static void release_dead(struct planner *p, uint32_t step)
     for (uint32_t i = 0; i < p->n_busy; i++) {
         uint32_t last = p->plan->last_use[p->busy[i].owner];
 
-        if (last == FOR_EVER || last >= step)
+        if (last == FOR_EVER || p->plan->fusion_end[last] >= step)
             p->busy[kept++] = p->busy[i];
     }
     p->n_busy = kept;
 }
 
-/* An element-wise node may write over its first operand when nothing reads that later. */
+/* An element-wise node may write over its first operand when nothing reads that later: in a chain
+ * too, where an element is written after all steps before have read it. */
 static bool take_over(struct planner *p, uint32_t step, mien_ref n)
 {
     const struct mien_node *node = mien_graph_node(p->graph, n);
 
-    if (!is_element_wise(node->op))
+    if (!mien_is_element_wise(node->op))
         return false;
     mien_ref from = p->plan->root[node->in[0]];
     if (p->plan->place[from] == MIEN_NO_PLACE || p->plan->last_use[from] != step)
@@ -195,15 +207,18 @@ enum mien_status mien_memory_plan_init(struct mien_memory_plan *out, const struc
     plan.place = mien_calloc(p.n_nodes, sizeof(*plan.place));
     plan.last_use = mien_calloc(p.n_nodes, sizeof(*plan.last_use));
     plan.needed = mien_calloc(p.n_nodes, sizeof(*plan.needed));
+    plan.fusions = mien_calloc(p.n_nodes, sizeof(*plan.fusions));
+    plan.fusion_end = mien_calloc(p.n_nodes, sizeof(*plan.fusion_end));
     p.busy = mien_calloc((size_t)p.n_nodes + 1, sizeof(*p.busy));
     if (plan.order == NULL || plan.root == NULL || plan.place == NULL || plan.last_use == NULL ||
-        plan.needed == NULL || p.busy == NULL) {
+        plan.needed == NULL || plan.fusions == NULL || plan.fusion_end == NULL || p.busy == NULL) {
         mien_memory_plan_fini(&plan);
         mien_free(p.busy);
         return MIEN_ENOMEM;
     }
     mark_needed(&p, outputs, n_outputs);
     find_lifetimes(&p, outputs, n_outputs);
+    find_chains(&p);
     assign_places(&p);
     mien_free(p.busy);
     *out = plan;

@@ -5,6 +5,7 @@
 #ifndef MIEN_TENSOR_MEMORY_PLAN_H
 #define MIEN_TENSOR_MEMORY_PLAN_H
 
+#include "common/tensor/fusion.h"
 #include "common/tensor/graph.h"
 
 /* A node that has no place of its own: an input, a parameter, or nothing needs it. */
@@ -13,12 +14,15 @@
 struct mien_memory_plan {
     mien_ref *order; /* [n_steps] nodes to compute, in order */
     uint32_t n_steps;
-    mien_ref *root;      /* [n_nodes] whose values a node shares (reshape), or itself */
-    uint64_t *place;     /* [n_nodes] first element of a root in the arena, or MIEN_NO_PLACE */
-    uint32_t *last_use;  /* [n_nodes] last step that reads a root; UINT32_MAX for ever */
-    bool *needed;        /* [n_nodes] the outputs depend on it */
-    uint64_t n_elements; /* of the arena */
-    uint64_t n_scratch;  /* of the scratch space, beside the arena */
+    struct mien_fusion *fusions; /* [n_fusions] the steps that are computed together */
+    uint32_t n_fusions;
+    mien_ref *root;       /* [n_nodes] whose values a node shares (reshape), or itself */
+    uint64_t *place;      /* [n_nodes] first element of a root in the arena, or MIEN_NO_PLACE */
+    uint32_t *last_use;   /* [n_nodes] last step that reads a root; UINT32_MAX for ever */
+    uint32_t *fusion_end; /* [n_steps] last step of the chain that a step is in */
+    bool *needed;         /* [n_nodes] the outputs depend on it */
+    uint64_t n_elements;  /* of the arena */
+    uint64_t n_scratch;   /* of the scratch space, beside the arena */
 };
 
 /* Plans.

@@ -112,9 +112,9 @@ static void run_case(const struct bench_step *what, double peak)
     const double median = median_ms(ms, N_WINDOWS);
     const double flops = (double)t.cost.flops;
 
-    printf("%-13s %8.2f %8.2f %8.2f %6.1f %6u %7.2f %6.1f %5.0f\n", what->name, median, ms[0],
+    printf("%-13s %8.2f %8.2f %8.2f %6.1f %6u %5u %7.2f %6.1f %5.0f\n", what->name, median, ms[0],
            ms[N_WINDOWS - 1], (double)t.step_bytes / (1024.0 * 1024.0), t.cost.n_steps,
-           1e-9 * flops, 1e-6 * flops / median, 1e5 * flops / median / peak);
+           t.cost.n_fused, 1e-9 * flops, 1e-6 * flops / median, 1e5 * flops / median / peak);
     bench_trained_fini(&t);
 }
 
@@ -125,8 +125,8 @@ int main(int argc, char **argv)
 
     printf("one thread, %s: peak %.1f GFLOP/s, a node %.0f ns\n", mien_tile_native()->name,
            1e-9 * peak, node_ns());
-    printf("%-13s %8s %8s %8s %6s %6s %7s %6s %5s\n", "case", "med ms", "min ms", "max ms", "MiB",
-           "nodes", "GFLOP", "GF/s", "%peak");
+    printf("%-13s %8s %8s %8s %6s %6s %5s %7s %6s %5s\n", "case", "med ms", "min ms", "max ms",
+           "MiB", "nodes", "fused", "GFLOP", "GF/s", "%peak");
     for (const struct bench_step *what = bench_steps; what->name != NULL; what++) {
         if (strncmp(what->name, wanted, strlen(wanted)) == 0)
             run_case(what, peak);
