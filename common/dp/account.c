@@ -179,11 +179,13 @@ static enum mien_status both_directions(struct mien_law_step *steps, size_t n_st
             pair->down = up;
         }
     }
-    if (symmetric || status != MIEN_OK)
+    if (symmetric || status != MIEN_OK || mien_pld_largest_loss(steps, n_steps) <= out->epsilon)
         return status;
     status = mien_pld_epsilon(steps, n_steps, options, &other);
+    double lower = fmax(out->lower, other.lower);
     if (other.epsilon > out->epsilon)
         *out = other;
+    out->lower = lower;
     return status;
 }
 
@@ -192,7 +194,7 @@ static enum mien_status pld_cost(const struct mien_dp_event *events, size_t n_ev
 {
     struct mien_law_step steps[2];
     struct mien_pld_answer answer;
-    struct mien_pld_options pld = {.delta = delta, .grid = options->grid};
+    const struct mien_pld_options pld = {delta, options->grid, options->lower};
     size_t n = gather(events, n_events, steps);
     enum mien_status status = both_directions(steps, n, &pld, &answer);
 
@@ -200,14 +202,9 @@ static enum mien_status pld_cost(const struct mien_dp_event *events, size_t n_ev
         return status;
     cost->pld = answer.epsilon;
     cost->pld_grid = answer.grid;
-    if (!options->lower || !isfinite(answer.epsilon))
-        return MIEN_OK;
-    pld.optimistic = true;
-    n = gather(events, n_events, steps);
-    status = both_directions(steps, n, &pld, &answer);
-    if (status == MIEN_OK)
-        cost->pld_lower = isfinite(answer.epsilon) ? answer.epsilon : 0.0;
-    return status;
+    if (options->lower && isfinite(answer.epsilon))
+        cost->pld_lower = answer.lower;
+    return MIEN_OK;
 }
 
 /* ---- all of them ---- */

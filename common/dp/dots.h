@@ -19,14 +19,16 @@ struct mien_dots_tilt {
 struct mien_dots {
     const struct mien_law *law;
     size_t step;
-    double h; /* the grid: losses k h */
+    double h;      /* the grid: losses offset + k h */
+    double offset; /* 0 for dots that dominate */
     struct mien_dots_tilt tilt;
     double slope;     /* the tilt of the law under which cells may be wider than h ... */
     double variance;  /* ... as long as that adds no more variance */
     double epsilon;   /* near this loss ... */
     double max_width; /* ... no cell is wider, farther away in proportion; but at least h */
     bool optimistic;
-    double *points; /* [n_points] zeroed; out: tilted masses, sum 1, loss k h at k mod n_points */
+    double *points; /* [n_points] zeroed; out: tilted masses, sum 1, loss offset + k h at k mod
+                       n_points */
     size_t n_points;
 };
 

@@ -189,44 +189,85 @@ double mien_law_epsilon(const struct mien_law *law, double log_delta)
 
 /* ---- window and grid ---- */
 
-/* The smallest w = (K(theta + sign s) - (theta + sign s) at - log_bound) / s over s > 0: mass
- * above at + w (sign 1), or that many below it, with e^(theta w) before it, is below the bound. */
-static double chernoff(const struct mien_law *law, double theta, double sign, double at,
-                       double log_bound, double *exponent)
+/* w = (K(theta + sign s) - (theta + sign s) at - log_bound) / s: mass above at + w (sign 1), or
+ * that many below it, with e^(theta w) before it, is below the bound. */
+struct chernoff {
+    const struct mien_law *law;
+    double theta;
+    double sign;
+    double at;
+    double log_bound;
+    double most; /* largest s */
+};
+
+static double chernoff_at(const struct chernoff *c, double s)
 {
-    double guess = sqrt(40.0 / fmax(mien_law_cumulants(law, theta).second, 1e-300));
-    double least = INFINITY;
+    double t = c->theta + c->sign * s;
 
-    *exponent = guess;
-    for (int i = -10; i <= 6; i++) {
-        double s = guess * pow(2.0, 0.5 * i);
-        double t = theta + sign * s;
-        double value = (mien_law_cumulants(law, t).value - t * at - log_bound) / s;
+    if (s > c->most)
+        return INFINITY;
+    return (mien_law_cumulants(c->law, t).value - t * c->at - c->log_bound) / s;
+}
 
-        if (value < least) {
+/* The smallest w over s > 0: it falls and then rises in s (a convex function over s), so one walks
+ * down from a guess, in growing steps where losses are rare and their variance says little. Of
+ * exponents that are about as good the smallest: a grid blurs what large ones see. */
+static double chernoff(const struct chernoff *c, double *exponent)
+{
+    double variance = mien_law_cumulants(c->law, c->theta).second;
+    double s = fmin(sqrt(40.0 / fmax(variance, 1e-300)), c->most);
+    double least = chernoff_at(c, s);
+
+    for (int i = 0; i < 2; i++) { /* to smaller s, then to larger */
+        double factor = i == 0 ? 0.5 : 2.0;
+        double value = chernoff_at(c, s * factor);
+
+        while (value < least) {
             least = value;
-            *exponent = s;
+            s *= factor;
+            factor = fmin(fmax(factor * factor, 1.0 / 1024.0), 1024.0);
+            value = chernoff_at(c, s * factor);
         }
     }
+    for (double factor = 32.0; factor > 1.2; factor = sqrt(factor)) {
+        double below = chernoff_at(c, s / factor);
+        double above = below < least ? INFINITY : chernoff_at(c, s * factor);
+
+        if (fmin(below, above) < least) {
+            s = below < least ? s / factor : s * factor;
+            least = fmin(below, above);
+        }
+    }
+    double enough = least + 0.02 * fabs(least);
+    for (double value = chernoff_at(c, 0.25 * s); value <= enough;) {
+        least = value;
+        s *= 0.25;
+        value = chernoff_at(c, 0.25 * s);
+    }
+    *exponent = s;
     return least;
 }
 
-static struct mien_law_window window_at(const struct mien_law *law, double theta, double near,
-                                        double bound, double depth)
+static struct mien_law_window window_at(const struct mien_law *law, double theta,
+                                        const struct mien_law_wish *wish, double log_weight)
 {
-    struct mien_law_cumulants k = mien_law_cumulants(law, theta);
+    double near = wish->near;
+    double bound = wish->log_delta - wish->depth;
     struct mien_law_window window = {.theta = theta, .low = near};
-    double up = chernoff(law, theta, 1.0, near, bound, &window.up);
+    struct chernoff c = {law, theta, 1.0, near, bound, wish->most};
+    double up = chernoff(&c, &window.up);
 
     /* Either the circle is so wide that all mass below, folded up, weighs nothing there ... */
     window.width = fmax(up, theta > 0.0 ? -bound / theta : INFINITY);
     /* ... or the window starts below it. */
-    double down = chernoff(law, theta, -1.0, near, k.value - theta * near - depth, &window.down);
-    double low = near - fmax(down, 0.0);
+    c.sign = -1.0;
+    c.log_bound = mien_law_cumulants(law, theta).value - theta * near - wish->depth + log_weight;
+    double down = chernoff(&c, &window.down);
     double exponent;
-    double width = chernoff(law, theta, 1.0, low, bound, &exponent);
+    c = (struct chernoff){law, theta, 1.0, near - fmax(down, 0.0), bound, wish->most};
+    double width = chernoff(&c, &exponent);
     if (width < window.width) {
-        window.low = low;
+        window.low = c.at;
         window.width = width;
         window.up = exponent;
     }
@@ -245,9 +286,8 @@ void mien_law_windows(const struct mien_law *law, const struct mien_law_wish *wi
                       struct mien_law_window best[2])
 {
     double mean_tilt = solve_tilt(law, minus_mean, -wish->epsilon);
-    double bound = wish->log_delta - wish->depth;
 
-    best[0].width = best[1].width = INFINITY;
+    best[0] = best[1] = (struct mien_law_window){.width = INFINITY};
     for (int i = 0; i < 22; i++) {
         double theta = i < 16 ? mean_tilt * (1.0 - 0.06 * i) : mean_tilt * pow(8.0, 14 - i);
         double log_weight =
@@ -255,8 +295,7 @@ void mien_law_windows(const struct mien_law *law, const struct mien_law_wish *wi
 
         if (log_weight < log(fmin(wish->weight[0], wish->weight[1])))
             continue;
-        struct mien_law_window window =
-            window_at(law, theta, wish->near, bound, wish->depth - log_weight);
+        struct mien_law_window window = window_at(law, theta, wish, log_weight);
         for (int j = 0; j < 2; j++) {
             if (log_weight >= log(wish->weight[j]) && window.width < best[j].width)
                 best[j] = window;

@@ -83,6 +83,7 @@ struct mien_law_wish {
     double near;    /* surely not below: the window reaches down to it */
     double log_delta;
     double depth;
+    double most;      /* the largest exponent of a bound: a grid blurs what larger ones see */
     double weight[2]; /* least share of the tilted mass that decides delta */
 };
 

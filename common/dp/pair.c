@@ -181,22 +181,29 @@ static struct masses narrow_masses(const struct mien_pair *pair, double x0, doub
     return sum;
 }
 
-struct mien_pair_cell mien_pair_cell(const struct mien_pair *pair, double loss, double width,
-                                     double x0, double x1)
+double mien_pair_excess(const struct mien_pair *pair, double loss, double x0, double x1,
+                        double *total)
 {
     double z = pair->z;
     double dx = (x1 - x0) / z;
     double steep = 1.0 + (fmax(fabs(x0), fabs(x1)) + 1.0) / z;
     struct masses m = dx * steep < NARROW ? narrow_masses(pair, x0, x1) : wide_masses(pair, x0, x1);
-    double total = m.zero + pair->up * m.plus;
-    /* P - e^loss Q, in the differences that do not cancel. */
+    /* In the differences that do not cancel. */
     double excess = -expm1(loss) * m.zero + pair->up * m.plus;
 
     if (pair->down > 0.0)
         excess -= exp(loss) * pair->down * m.minus;
+    *total = fmax(m.zero + pair->up * m.plus, 0.0);
+    return excess;
+}
+
+struct mien_pair_cell mien_pair_cell(const struct mien_pair *pair, double loss, double width,
+                                     double x0, double x1)
+{
+    struct mien_pair_cell cell = {0};
+    double excess = mien_pair_excess(pair, loss, x0, x1, &cell.total);
     /* What is above the lower end's ratio, over what the upper end's has above it: in [0, 1]. */
     double upper = -excess / expm1(-width);
-    struct mien_pair_cell cell = {fmax(total, 0.0), 0.0};
 
     /* Where e^loss overflows, and for anything that is no number: up. */
     cell.upper = upper < cell.total ? fmax(upper, 0.0) : cell.total;

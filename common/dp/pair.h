@@ -37,6 +37,11 @@ double mien_pair_log_density(const struct mien_pair *pair, double x);
 /* log of the hockey-stick divergence P(A) - e^epsilon Q(A), A = {loss > epsilon}. */
 double mien_pair_log_delta(const struct mien_pair *pair, double epsilon);
 
+/* P - e^loss Q between x0 and x1, without cancellation where it is small, and P there (`total`).
+ * Not finite where e^loss overflows. */
+double mien_pair_excess(const struct mien_pair *pair, double loss, double x0, double x1,
+                        double *total);
+
 /* P's mass in a cell, and how it is shared between the cell's ends so that both P and Q keep their
  * mass: "connect the dots" (Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022). */
 struct mien_pair_cell {

@@ -1,340 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dp/pld.h"
 
-#include "common/base/mem.h"
-#include "common/dp/dots.h"
+#include "common/dp/circle.h"
 #include "common/dp/spectrum.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
-
-/* How much of epsilon the grid may add when it is ours to choose. */
-#define GRID_SHARE 2e-5
-
-/* What folding on the circle may add to delta, relative, as a logarithm: 1e-8. */
-#define FOLD_DEPTH 18.4
 
 /* The part of delta that cut upper tails may take, and the mass cut below, which only moves up. */
 #define BEYOND_SHARE 1e-8
 #define BELOW_MASS 1e-20
 
-/* How far above rounding the tilted mass should be that decides delta, and at least; what rounding
- * may have done is taken off delta. */
-#define LEAST_WEIGHT 1e4
-#define LAST_WEIGHT 50.0
+/* Points of a circle that will do while it is not known where epsilon is. */
+#define SEARCH_POINTS ((size_t)1 << 15)
 
-#define MIN_POINTS ((size_t)1 << 11)
-#define MAX_POINTS ((size_t)1 << 20)
-
-/* One attempt: a tilt, and the circle that goes with it. */
-struct attempt {
-    const struct mien_law *law;
-    struct mien_dots_tilt tilt;
-    size_t n_points;
-    double h;
-    struct mien_law_window window;
-    struct mien_dots_sums total; /* of all releases, on the grid */
-    int64_t start;               /* the window's first grid index */
-    double beyond;               /* delta that losses off the grid or above the window may take */
-    bool precise;
-    double least_weight; /* how far above rounding what decides delta must be */
-    struct mien_spectrum *spectrum;
-};
+#define MAX_ATTEMPTS 24
 
 bool mien_pld_available(void)
 {
     return mien_spectrum_available();
 }
 
-/* ---- the grid ---- */
+/* ---- where epsilon is ---- */
 
-/* The grid adds variance v to a release and so about (slope + 1) v / 2 to epsilon. */
-static double allowed_variance(const struct attempt *a, size_t step)
+/* Between which losses epsilon is looked for. */
+struct search {
+    double least;  /* epsilon is surely not below */
+    double near;   /* where windows start: below epsilon ... */
+    double lowest; /* ... but above this, from where no tilt reaches what decides delta */
+    double guess;
+    double slack; /* on the windows' widths */
+    bool again;   /* with a grid for the epsilon that was found */
+};
+
+/* From a start that was too low or too high to one between. */
+static void start_between(struct search *s, double low, double high)
 {
-    double deviation = sqrt(mien_law_cumulants(a->law, a->window.slope).second);
-    double epsilon = fmax(a->window.epsilon, 0.01 * deviation);
-    double count = a->law->steps[step].count * (double)a->law->n_steps;
-
-    return 2.0 * GRID_SHARE * epsilon / ((a->window.slope + 1.0) * count);
+    s->near = low > 0.0 ? sqrt(low * high) : 0.25 * high;
+    if (s->near < 1.1 * s->least && s->lowest < s->least)
+        s->near = s->least;
 }
 
-/* What the grid adds, under the law that decides delta and under the one that is summed. */
-static double added_variance(const struct attempt *a, size_t step, double h)
+/* What an attempt says about the next. False where there is nothing more to try. */
+static bool look_on(struct search *s, struct mien_circle *a, enum mien_circle_outcome outcome,
+                    double epsilon)
 {
-    return fmax(mien_law_rounding(a->law, step, a->window.slope, h),
-                mien_law_rounding(a->law, step, a->tilt.theta, h));
-}
+    bool coarse = a->n_points == a->max_points && a->max_points < MIEN_CIRCLE_MAX_POINTS;
 
-/* One rare loss alone may carry it past epsilon: then a cell of width w adds w^2 (slope + 1) / 12.
- */
-static double max_width(const struct attempt *a)
-{
-    return sqrt(6.0 * GRID_SHARE * a->window.epsilon / (a->window.slope + 1.0));
-}
-
-/* Half of what is allowed goes to the grid, half to wider cells where the loss is rare. */
-static bool fine_enough(const struct attempt *a, double h)
-{
-    for (size_t i = 0; i < a->law->n_steps; i++) {
-        if (added_variance(a, i, h) > 0.5 * allowed_variance(a, i))
+    switch (outcome) {
+    case MIEN_CIRCLE_DONE:
+        /* Once more, where the grid was made for another epsilon. */
+        if (epsilon == 0.0 || s->again || (!coarse && epsilon > 0.9 * s->guess))
             return false;
+        s->again = true;
+        s->guess = epsilon;
+        s->near = fmax(0.9 * epsilon, fmax(s->least, s->lowest));
+        a->max_points = MIEN_CIRCLE_MAX_POINTS;
+        return true;
+    case MIEN_CIRCLE_TOO_NARROW:
+        /* Losses that the grid moved, each release's by up to h, may have been the reason. */
+        s->slack *= 1.2;
+        a->most = fmin(0.5 * a->most, 1.0 / (a->h * sqrt(mien_circle_releases(a->law))));
+        if (epsilon > s->least && epsilon < s->guess)
+            s->guess = epsilon;
+        s->near = fmin(s->near, s->guess);
+        return true;
+    case MIEN_CIRCLE_WRONG_TILT:
+        if (!(epsilon > s->guess))
+            s->near = fmax(s->least, s->lowest);
+        s->guess = isfinite(epsilon) ? fmax(epsilon, s->least) : s->guess;
+        return true;
+    case MIEN_CIRCLE_BELOW:
+        if (s->near <= (s->again ? 1.02 : 1.0) * fmax(s->least, s->lowest))
+            return false;
+        s->guess = s->near;
+        start_between(s, fmax(s->least, s->lowest), s->near);
+        a->max_points = s->again ? MIEN_CIRCLE_MAX_POINTS : SEARCH_POINTS;
+        return true;
+    case MIEN_CIRCLE_NO_WINDOW:
+        s->lowest = s->near;
+        start_between(s, s->near, s->guess);
+        return s->guess > 1.001 * s->near;
+    case MIEN_CIRCLE_HOPELESS:
+        break;
     }
-    return true;
+    return false;
 }
 
-static void choose_grid(struct attempt *a, const struct mien_pld_options *options, double width)
+/* Epsilon by dots that dominate, or by dominated ones; as it was if all fails. */
+static enum mien_status find_epsilon(struct mien_circle *a, struct search *s,
+                                     struct mien_pld_answer *out)
 {
-    if (options->grid > 0.0) {
-        a->h = options->grid;
-        a->n_points = MIN_POINTS;
-        while ((double)a->n_points * a->h < width && a->n_points < MAX_POINTS)
-            a->n_points *= 2;
-        return;
-    }
-    a->n_points = MIN_POINTS;
-    while (a->n_points < MAX_POINTS && !fine_enough(a, width / (double)a->n_points))
-        a->n_points *= 2;
-    a->h = width / (double)a->n_points;
-}
+    enum mien_status status = MIEN_OK;
+    bool go_on = true;
 
-/* ---- composing ---- */
+    for (int i = 0; i < MAX_ATTEMPTS && go_on; i++) {
+        enum mien_circle_outcome outcome;
+        double epsilon = s->guess;
 
-/* The step's dots on the circle and into the product. */
-static enum mien_status multiply_step(struct attempt *a, const struct mien_pld_options *options,
-                                      size_t step, struct mien_dots_sums *sums)
-{
-    double *points = mien_spectrum_points(a->spectrum);
-    double count = a->law->steps[step].count;
-    struct mien_dots dots = {
-        .law = a->law,
-        .step = step,
-        .h = a->h,
-        .tilt = a->tilt,
-        .slope = a->window.slope,
-        .variance =
-            options->grid > 0.0 ? added_variance(a, step, a->h) : 0.5 * allowed_variance(a, step),
-        .epsilon = a->window.epsilon,
-        .max_width = max_width(a),
-        .optimistic = options->optimistic,
-        .points = points,
-        .n_points = a->n_points,
-    };
-
-    memset(points, 0, a->n_points * sizeof(*points));
-    enum mien_status status = mien_dots_fold(&dots, sums);
-    if (status != MIEN_OK)
-        return status;
-    mien_spectrum_multiply(a->spectrum, count);
-    return MIEN_OK;
-}
-
-/* The product of all steps. */
-static enum mien_status compose(struct attempt *a, const struct mien_pld_options *options)
-{
-    struct mien_dots_sums *total = &a->total;
-
-    *total = (struct mien_dots_sums){0};
-    for (size_t i = 0; i < a->law->n_steps; i++) {
-        struct mien_dots_sums sums = {0};
-        double count = a->law->steps[i].count;
-        enum mien_status status = multiply_step(a, options, i, &sums);
-
+        mien_circle_choose(a, s->guess, s->near * (1.0 - 1e-6));
+        status = mien_circle_try(a, s->slack, &outcome, &epsilon);
         if (status != MIEN_OK)
-            return status;
-        total->log_moment += count * sums.log_moment;
-        total->log_moment_up += count * sums.log_moment_up;
-        total->log_moment_down += count * sums.log_moment_down;
-        total->beyond += count * sums.beyond;
-        total->n_cells += sums.n_cells;
+            break;
+        bool bound = outcome == MIEN_CIRCLE_DONE ||
+                     (outcome == MIEN_CIRCLE_BELOW && isfinite(epsilon) && !a->optimistic);
+        if (bound && a->optimistic)
+            out->lower = epsilon;
+        else if (bound)
+            *out =
+                (struct mien_pld_answer){epsilon, out->lower, a->h, a->n_points, a->total.n_cells};
+        go_on = look_on(s, a, outcome, epsilon);
     }
-    double high = a->window.low + (double)a->n_points * a->h;
-    double log_above = total->log_moment_up - (a->tilt.theta + a->tilt.up) * high;
-
-    a->start = (int64_t)floor(a->window.low / a->h);
-    a->beyond = total->beyond + exp(log_above);
-    mien_spectrum_invert(a->spectrum);
-    return MIEN_OK;
-}
-
-/* What the circle may have folded onto losses above epsilon, in units of delta: from above the
- * window (Chernoff), and from below it (all there is, but carried up by the tilt over the width;
- * or, Chernoff again, the tilted mass below). */
-static double folded(const struct attempt *a, double epsilon)
-{
-    double theta = a->tilt.theta;
-    double width = (double)a->n_points * a->h;
-    double above = a->total.log_moment_up - (theta + a->tilt.up) * epsilon - a->tilt.up * width;
-    double below = a->total.log_moment_down + a->tilt.down * a->window.low - theta * epsilon;
-
-    return exp(above) + exp(fmin(below, -theta * width));
-}
-
-/* ---- reading epsilon ---- */
-
-static double point_at(const struct attempt *a, int64_t index)
-{
-    int64_t n = (int64_t)a->n_points;
-    int64_t at = (a->start + index) % n;
-
-    return mien_spectrum_points(a->spectrum)[at < 0 ? at + n : at];
-}
-
-/* Walks down from the window's top. With x and y the sums over losses l above the point at s of
- * p e^(-theta (l - s)) and p e^(-(theta + 1)(l - s)), delta(s) = e^(log moment - theta s)(x - y).
- */
-static double read_epsilon(const struct attempt *a, double delta, double *weight)
-{
-    double theta = a->tilt.theta;
-    double log_target = log(delta - a->beyond);
-    double fade_x = exp(-theta * a->h);
-    double fade_y = exp(-(theta + 1.0) * a->h);
-    double x = 0.0;
-    double y = 0.0;
-
-    for (int64_t i = (int64_t)a->n_points - 1; i >= 0; i--) {
-        double loss = (double)(a->start + i) * a->h;
-        double log_unit = a->total.log_moment - theta * loss;
-
-        if (log_unit + log(x - y) >= log_target) {
-            double above = loss + a->h; /* where x and y count from, itself included */
-            double units = exp(log_target - a->total.log_moment + theta * above);
-
-            x /= fade_x;
-            y /= fade_y;
-            *weight = units;
-            return above + log((x - units) / y);
-        }
-        double mass = point_at(a, i);
-        x = (x + mass) * fade_x;
-        y = (y + mass) * fade_y;
-    }
-    /* Below the window. */
-    *weight = exp(log_target - a->total.log_moment + theta * (double)a->start * a->h);
-    return -INFINITY;
-}
-
-/* ---- attempts ---- */
-
-/* Rounding, spread over the circle and raised to the number of releases, against the
- * largest tilted mass. */
-static double rounding_share(const struct attempt *a)
-{
-    double unit = a->precise ? (double)LDBL_EPSILON : DBL_EPSILON;
-    double count = 0.0;
-
-    for (size_t i = 0; i < a->law->n_steps; i++)
-        count += a->law->steps[i].count;
-    return unit * (4.0 + count);
-}
-
-/* What came of a tilt. */
-enum outcome { DONE, TOO_NARROW, WRONG_TILT, HOPELESS };
-
-/* From the composed circle to an epsilon on the safe side. */
-static enum outcome read_safely(const struct attempt *a, const struct mien_pld_options *options,
-                                double *epsilon)
-{
-    double share = rounding_share(a);
-    double weight;
-
-    *epsilon = INFINITY;
-    if (!(a->beyond < 1e-3 * options->delta))
-        return isfinite(a->beyond) ? TOO_NARROW : HOPELESS;
-    double first = read_epsilon(a, options->delta, &weight);
-    if (isnan(first))
-        return HOPELESS;
-    *epsilon = first;
-    if (!(weight >= a->least_weight * share) || (first == -INFINITY && a->start > 0))
-        return WRONG_TILT;
-    if (first == -INFINITY) { /* delta is enough for epsilon 0, and the window reaches there */
-        *epsilon = 0.0;
-        return DONE;
-    }
-    double fold = folded(a, first);
-    if (!(fold <= 1e-5 * options->delta))
-        return TOO_NARROW;
-    double slack = options->delta * (1e-9 + share / weight);
-    if (options->optimistic)
-        slack = -(slack + 2.0 * fold + a->beyond);
-    *epsilon = fmax(read_epsilon(a, options->delta - slack, &weight), 0.0);
-    return DONE;
-}
-
-/* The narrowest window in doubles; in long doubles where there is none, or a far narrower one. */
-static void choose_window(struct attempt *a, const struct mien_pld_options *options, double epsilon,
-                          double near)
-{
-    struct mien_law_wish wish = {
-        .epsilon = epsilon, .near = near, .log_delta = log(options->delta), .depth = FOLD_DEPTH};
-    struct mien_law_window windows[2];
-
-    for (int j = 0; j < 2; j++) {
-        a->precise = j == 1;
-        wish.weight[j] = 2.0 * LEAST_WEIGHT * rounding_share(a);
-    }
-    a->least_weight = LEAST_WEIGHT;
-    mien_law_windows(a->law, &wish, windows);
-    if (windows[1].width == INFINITY) {
-        a->least_weight = LAST_WEIGHT;
-        wish.weight[1] *= LAST_WEIGHT / LEAST_WEIGHT;
-        mien_law_windows(a->law, &wish, windows);
-    }
-    a->precise = windows[1].width < 0.2 * windows[0].width;
-    a->window = windows[a->precise];
-    a->tilt = (struct mien_dots_tilt){a->window.theta, a->window.up, a->window.down};
-}
-
-static enum mien_status try_window(struct attempt *a, const struct mien_pld_options *options,
-                                   double slack, enum outcome *outcome, double *epsilon)
-{
-    *outcome = HOPELESS;
-    choose_grid(a, options, slack * a->window.width);
-    if (!(a->h > 0.0) || !isfinite(a->h) || !(fabs(a->window.low / a->h) < 1e15))
-        return MIEN_OK;
-    enum mien_status status = mien_spectrum_new(a->n_points, a->precise, &a->spectrum);
-    if (status == MIEN_OK)
-        status = compose(a, options);
-    if (status == MIEN_OK)
-        *outcome = read_safely(a, options, epsilon);
-    mien_spectrum_free(a->spectrum);
-    a->spectrum = NULL;
     return status;
 }
 
 /* `least`: what epsilon is surely not below. */
-static enum mien_status attempts(const struct mien_law *law, const struct mien_pld_options *options,
-                                 double least, struct mien_pld_answer *out)
+static enum mien_status both_bounds(const struct mien_law *law,
+                                    const struct mien_pld_options *options, double least,
+                                    struct mien_pld_answer *out)
 {
-    struct attempt a = {.law = law};
-    double guess = fmax(mien_law_epsilon(law, log(options->delta)), least);
-    double near = fmax(mien_law_near(law, guess), least);
-    double slack = 1.02;
+    struct mien_circle a = {.law = law,
+                            .delta = options->delta,
+                            .grid = options->grid,
+                            .max_points = MIEN_CIRCLE_MAX_POINTS,
+                            .most = INFINITY};
+    struct search s = {.least = least, .slack = 1.02};
 
-    for (int i = 0; i < 6; i++) {
-        enum outcome outcome;
-        double epsilon = guess;
-
-        choose_window(&a, options, guess, near * (1.0 - 1e-6));
-        enum mien_status status = try_window(&a, options, slack, &outcome, &epsilon);
-        if (status != MIEN_OK)
-            return status;
-        *out = (struct mien_pld_answer){INFINITY, a.h, a.n_points, a.total.n_cells};
-        if (outcome == DONE)
-            out->epsilon = epsilon;
-        if (outcome == DONE || outcome == HOPELESS)
-            return MIEN_OK;
-        if (outcome == TOO_NARROW) {
-            slack *= 1.4;
-        } else if (isfinite(epsilon) && epsilon > guess) {
-            guess = epsilon;
-        } else {
-            guess = isfinite(epsilon) ? fmax(epsilon, least) : guess;
-            near = least;
-        }
-    }
-    return MIEN_OK;
+    s.guess = fmax(mien_law_epsilon(law, log(options->delta)), least);
+    s.near = fmax(mien_law_near(law, s.guess), least);
+    *out = (struct mien_pld_answer){.epsilon = INFINITY, .lower = -INFINITY};
+    enum mien_status status = find_epsilon(&a, &s, out);
+    if (status != MIEN_OK || !options->lower || !isfinite(out->epsilon))
+        return status;
+    /* The other bound is near; the window is there already. */
+    a.optimistic = true;
+    s.again = true;
+    s.guess = out->epsilon;
+    return find_epsilon(&a, &s, out);
 }
 
 /* ---- one release ---- */
@@ -382,6 +184,23 @@ static double total_variation(const struct mien_law_step *steps, size_t n_steps)
     return sum * (1.0 + 1e-9);
 }
 
+double mien_pld_largest_loss(const struct mien_law_step *steps, size_t n_steps)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n_steps; i++) {
+        double largest = 0.0;
+
+        for (size_t j = 0; j < steps[i].n_parts; j++) {
+            const struct mien_pair *pair = &steps[i].parts[j].pair;
+
+            largest = fmax(largest, pair->up == 0.0 ? -log1p(-pair->down) : INFINITY);
+        }
+        sum += steps[i].count * largest;
+    }
+    return sum * (1.0 + 1e-12);
+}
+
 /* log of P(E) - e^epsilon Q(E) for E: some release has a loss above epsilon. */
 static double log_any_above(const struct mien_pair *pair, double count, double epsilon)
 {
@@ -415,12 +234,11 @@ static double least_epsilon(const struct mien_law_step *steps, size_t n_steps, d
 }
 
 /* The bounds cross-checked: what is below a proven bound was computed wrongly. */
-static void check_answer(const struct mien_pld_options *options, double least,
-                         struct mien_pld_answer *answer)
+static void check_answer(double least, double most, struct mien_pld_answer *answer)
 {
-    if (options->optimistic)
-        answer->epsilon = isfinite(answer->epsilon) ? fmax(answer->epsilon, least) : least;
-    else if (!(answer->epsilon >= least))
+    answer->epsilon = fmin(answer->epsilon, most);
+    answer->lower = fmin(fmax(answer->lower, least), answer->epsilon);
+    if (!(answer->epsilon >= least))
         answer->epsilon = INFINITY;
 }
 
@@ -438,6 +256,7 @@ enum mien_status mien_pld_epsilon(const struct mien_law_step *steps, size_t n_st
         count += steps[i].count;
     if (n_steps == 1 && count == 1.0 && steps[0].n_parts == 1) {
         out->epsilon = single_epsilon(&steps[0].parts[0].pair, options->delta);
+        out->lower = isfinite(out->epsilon) ? out->epsilon * (1.0 - 1e-10) : 0.0;
         return MIEN_OK;
     }
     if (total_variation(steps, n_steps) <= options->delta)
@@ -446,9 +265,9 @@ enum mien_status mien_pld_epsilon(const struct mien_law_step *steps, size_t n_st
     enum mien_status status =
         mien_law_init(&law, steps, n_steps, options->delta * BEYOND_SHARE / count, BELOW_MASS);
     if (status == MIEN_OK)
-        status = attempts(&law, options, least, out);
+        status = both_bounds(&law, options, least, out);
     if (status == MIEN_OK)
-        check_answer(options, least, out);
+        check_answer(least, mien_pld_largest_loss(steps, n_steps), out);
     mien_law_fini(&law);
     return status;
 }
