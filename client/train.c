@@ -4,7 +4,7 @@
 #include "client/local.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
-#include "common/nn/model.h"
+#include "common/nn/cohort.h"
 #include "common/nn/trainer.h"
 #include "common/plan/symbols.h"
 #include "common/secagg/params.h"
@@ -25,6 +25,7 @@ struct mien_client_train {
     struct mien_plan plan;
     struct mien_trainer *trainer;    /* NULL where single examples are protected, */
     struct mien_client_local *local; /* and this is not */
+    bool in_lane;                    /* the model is with the cohort */
     float *values;                   /* [n_room] the model [n_values], then (secret) the update */
     size_t n_values;
     size_t n_room; /* n_values, or what a rotated vector takes */
@@ -42,14 +43,21 @@ struct mien_client_train {
     size_t asked; /* the example whose attributes are being read */
 };
 
-/* The model and, in its place, what the update becomes. */
-static uint64_t room(const struct mien_plan *plan)
+/* What the update becomes. */
+static uint64_t room_of_update(const struct mien_plan *plan)
 {
-    const uint64_t n_values = mien_plan_n_parameters(plan);
     const uint64_t n_shared = mien_plan_n_shared(plan);
     const uint64_t n_rotated =
         plan->rotate ? mien_rotate_size((uint32_t)n_shared + MIEN_N_METRICS) : 0;
-    const uint64_t n_update = n_shared > n_rotated ? n_shared : n_rotated;
+
+    return n_shared > n_rotated ? n_shared : n_rotated;
+}
+
+/* The model and, in its place, the update. */
+static uint64_t room(const struct mien_plan *plan)
+{
+    const uint64_t n_values = mien_plan_n_parameters(plan);
+    const uint64_t n_update = room_of_update(plan);
 
     return n_values > n_update ? n_values : n_update;
 }
@@ -100,7 +108,7 @@ static enum mien_status complete(struct mien_client_train *train, const struct m
     train->n_shared = (size_t)mien_plan_n_shared(plan);
     train->n_private = (size_t)mien_plan_n_private(plan);
     train->n_numbers = mien_plan_example_size(plan);
-    train->n_room = (size_t)room(plan);
+    train->n_room = (size_t)(train->in_lane ? room_of_update(plan) : room(plan));
     train->values = mien_calloc(train->n_room, sizeof(float));
     train->numbers = mien_calloc(train->n_numbers, sizeof(float));
     train->usable = mien_calloc(EXAMPLES_MAX, sizeof(uint32_t));
@@ -142,6 +150,26 @@ enum mien_status mien_client_train_new_local(const struct mien_plan *plan,
     return status;
 }
 
+enum mien_status mien_client_train_new_lane(struct mien_cohort *cohort, uint32_t lane,
+                                            struct mien_client_train **out)
+{
+    struct mien_client_train *train = mien_calloc(1, sizeof(*train));
+
+    if (train == NULL)
+        return MIEN_ENOMEM;
+    train->in_lane = true;
+    enum mien_status status = mien_trainer_new_lane(cohort, lane, &train->trainer);
+    if (status == MIEN_OK)
+        return complete(train, mien_cohort_plan(cohort), out);
+    mien_free(train);
+    return status;
+}
+
+bool mien_client_train_waits(const struct mien_client_train *train)
+{
+    return train->stage == STAGE_STEPS && train->in_lane && mien_trainer_waits(train->trainer);
+}
+
 /* Forgets the device that was trained for. */
 static void forget(struct mien_client_train *train)
 {
@@ -175,7 +203,8 @@ enum mien_status mien_client_train_start(struct mien_client_train *train, struct
     if (model.len != train->n_values * sizeof(float) ||
         (own.len != 0 && own.len != train->n_private * sizeof(float)))
         return MIEN_EINVAL;
-    mien_model_from_bytes(model.data, train->n_values, train->values);
+    if (!train->in_lane)
+        mien_model_from_bytes(model.data, train->n_values, train->values);
     mien_model_from_bytes(own.data, own.len / sizeof(float), train->values);
     status = train->local != NULL
                  ? mien_each_begin(mien_client_local_each(train->local), train->values, rng)

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mien_cohort;
 struct mien_client_local_rule;
 struct mien_plan;
 struct mien_secagg_params;
@@ -65,6 +66,18 @@ MIEN_CHECK enum mien_status mien_client_train_new_local(const struct mien_plan *
                                                         const struct mien_client_local_rule *rule,
                                                         const struct mien_rng *rng,
                                                         struct mien_client_train **out);
+
+/* The same in a lane of a cohort (nn/cohort.h), which holds the model: what mien_client_train_start
+ * gets as one must be that, and is not read. For a simulator.
+ *
+ *   cohort  lent until _free
+ *   errors  MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_client_train_new_lane(struct mien_cohort *cohort, uint32_t lane,
+                                                       struct mien_client_train **out);
+
+/* Whether more steps do nothing until the cohort has run. */
+bool mien_client_train_waits(const struct mien_client_train *train);
 
 /* Wipes the update and frees. NULL is fine. */
 void mien_client_train_free(struct mien_client_train *train);

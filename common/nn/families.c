@@ -14,11 +14,11 @@ static mien_ref pictures_input(const struct mien_network *net, uint32_t n)
     return mien_input(net->graph, mien_shape4(n, plan->size, plan->size, plan->channels));
 }
 
-static mien_ref mean_square(struct mien_graph *g, mien_ref a, mien_ref b)
+static mien_ref mean_square(const struct mien_network *net, mien_ref a, mien_ref b)
 {
-    mien_ref off = mien_subtract(g, a, b);
+    mien_ref off = mien_subtract(net->graph, a, b);
 
-    return mien_mean_all(g, mien_multiply(g, off, off));
+    return mien_batch_mean(net, mien_multiply(net->graph, off, off));
 }
 
 /* The encoder's mean and log variance of each latent number. */
@@ -49,10 +49,10 @@ static mien_ref vae_loss(const struct mien_network *net, uint32_t n,
     inputs->z = mien_input(g, mien_shape2(n, net->plan->latent));
     mien_ref z = mien_reparameterise(g, mean, log_variance, inputs->z);
     mien_ref again = mien_second_network(net, z, inputs->real_code);
-    mien_ref divergence = mien_mean_all(g, mien_normal_divergence(g, mean, log_variance));
+    mien_ref divergence = mien_batch_mean(net, mien_normal_divergence(g, mean, log_variance));
     const double weight = net->plan->kl_weight / (double)mien_plan_example_size(net->plan);
 
-    return mien_add(g, mean_square(g, again, inputs->real), mien_scale(g, divergence, weight));
+    return mien_add(g, mean_square(net, again, inputs->real), mien_scale(g, divergence, weight));
 }
 
 static mien_ref reconstruction(const struct mien_network *net, uint32_t n,
@@ -82,7 +82,7 @@ static mien_ref classifier_loss(const struct mien_network *net, uint32_t n,
     /* The last number of the code says "unknown": without it such a row is zero. */
     inputs->real_code = mien_input(g, mien_shape2(n, mien_plan_code_size(net->plan)));
     mien_ref labels = mien_slice(g, inputs->real_code, 1, 0, net->plan->attributes[0].n_values);
-    return mien_mean_all(g, mien_softmax_cross_entropy(g, scores, labels));
+    return mien_batch_mean(net, mien_softmax_cross_entropy(g, scores, labels));
 }
 
 static mien_ref charlm_scores(const struct mien_network *net, uint32_t n,
@@ -121,7 +121,7 @@ mien_ref mien_family_loss(const struct mien_network *net, uint32_t n,
     default: {
         mien_ref again = reconstruction(net, n, inputs);
 
-        return mean_square(net->graph, again, inputs->real);
+        return mean_square(net, again, inputs->real);
     }
     }
 }

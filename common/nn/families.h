@@ -16,7 +16,7 @@
 #include "common/nn/network.h"
 
 /* The loss over all parameters of one step on n examples, [1]: vae, autoencoder, classifier,
- * charlm. */
+ * charlm. In groups, a loss of each, [groups, 1]; a charlm has no groups. */
 mien_ref mien_family_loss(const struct mien_network *net, uint32_t n,
                           struct mien_step_inputs *inputs);
 

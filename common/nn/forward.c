@@ -34,7 +34,7 @@ static enum mien_status build(struct mien_forward *f, uint32_t batch)
 
     if (status != MIEN_OK)
         return status;
-    const struct mien_network net = {f->graph, &f->plan, &f->layout};
+    const struct mien_network net = {.graph = f->graph, .plan = &f->plan, .layout = &f->layout};
     const mien_ref results = mien_family_output(&net, batch, &inputs);
     status = mien_graph_status(f->graph, NULL);
     if (status == MIEN_OK)

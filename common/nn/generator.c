@@ -23,7 +23,7 @@ static enum mien_status build(struct mien_generator *g, uint32_t batch)
 
     if (status != MIEN_OK)
         return status;
-    const struct mien_network net = {g->graph, &g->plan, &g->layout};
+    const struct mien_network net = {.graph = g->graph, .plan = &g->plan, .layout = &g->layout};
     mien_ref z = mien_input(g->graph, mien_shape2(batch, g->plan.latent));
     mien_ref code = n_code == 0 ? MIEN_NO_REF : mien_input(g->graph, mien_shape2(batch, n_code));
     mien_ref pictures = mien_second_network(&net, z, code);

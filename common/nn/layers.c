@@ -5,6 +5,18 @@
 #include "common/tensor/compose.h"
 #include "common/tensor/select.h"
 
+mien_ref mien_batch_mean(const struct mien_network *net, mien_ref x)
+{
+    const struct mien_shape s = mien_graph_shape(net->graph, x);
+
+    if (net->groups == 0)
+        return mien_mean_all(net->graph, x);
+    const uint32_t each = (uint32_t)(mien_shape_count(&s) / net->groups);
+    mien_ref rows = mien_reshape(net->graph, x, mien_shape2(net->groups, each));
+    mien_ref sums = mien_sum_to(net->graph, rows, mien_shape2(net->groups, 1));
+    return mien_scale(net->graph, sums, 1.0 / (double)each);
+}
+
 static mien_ref next_parameter(struct mien_walk *walk)
 {
     const struct mien_tensor *tensor = &walk->net->layout->tensor[walk->tensor++];

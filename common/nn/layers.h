@@ -16,7 +16,11 @@ struct mien_network {
     struct mien_graph *graph;
     const struct mien_plan *plan;
     const struct mien_layout *layout;
+    uint32_t groups; /* of the batch, a loss for each; 0: one loss for all */
 };
+
+/* The mean of all numbers of x [n, ..]: [1]; in groups the mean of each one's, [groups, 1]. */
+mien_ref mien_batch_mean(const struct mien_network *net, mien_ref x);
 
 /* Where a builder stands: the tensors of the next layer come next in the layout. */
 struct mien_walk {

@@ -49,10 +49,10 @@ static mien_ref gradient_penalty(const struct mien_network *net, mien_ref scores
     mien_grad(g, mien_sum_all(g, scores), &pictures, 1, &slope);
     mien_ref squares = mien_sum_to(g, mien_multiply(g, slope, slope), mien_shape4(n, 1, 1, 1));
     if (target < 0.0)
-        return mien_mean_all(g, squares);
+        return mien_batch_mean(net, squares);
     mien_ref norm = mien_sqrt(g, mien_shift(g, squares, ROOT_EPSILON));
     mien_ref off = mien_shift(g, norm, -target);
-    return mien_mean_all(g, mien_multiply(g, off, off));
+    return mien_batch_mean(net, mien_multiply(g, off, off));
 }
 
 /* How scores count: `sign` +1 for a score that should be low, -1 for one that should be high. */
@@ -65,7 +65,7 @@ static mien_ref score_loss(const struct mien_network *net, mien_ref scores, doub
         x = mien_softplus(g, x);
     else if (net->plan->loss == MIEN_LOSS_HINGE)
         x = mien_leaky(g, mien_shift(g, x, 1.0), 0.0);
-    return mien_mean_all(g, x);
+    return mien_batch_mean(net, x);
 }
 
 static mien_ref wasserstein_penalty(const struct mien_network *net, uint32_t n, mien_ref fake,
@@ -94,21 +94,48 @@ static bool is_scored_apart(const struct mien_plan *plan)
            (plan->loss == MIEN_LOSS_NON_SATURATING && plan->r1_gamma > 0.0);
 }
 
-/* Real and fake pictures in one pass where that gives the same scores: weights are read once for
- * both, and their gradients are one product. */
-static struct scores score(const struct mien_network *net, uint32_t n, mien_ref fake,
-                           const struct mien_step_inputs *inputs)
+/* a over b, each [n, ..]; in groups each one's a over its b. */
+static mien_ref stacked(const struct mien_network *net, mien_ref a, mien_ref b)
 {
     struct mien_graph *g = net->graph;
+    struct mien_shape s = mien_graph_shape(g, a);
+
+    if (net->groups == 0 || a == MIEN_NO_REF)
+        return mien_concat(g, a, b, 0);
+    const struct mien_shape rows =
+        mien_shape2(net->groups, (uint32_t)(mien_shape_count(&s) / net->groups));
+    s.dim[0] *= 2;
+    return mien_reshape(g, mien_concat(g, mien_reshape(g, a, rows), mien_reshape(g, b, rows), 1),
+                        s);
+}
+
+/* The first or second half of what was stacked: scores [2 n, 1] give [n, 1]. */
+static mien_ref half_of(const struct mien_network *net, mien_ref both, bool second)
+{
+    struct mien_graph *g = net->graph;
+    const uint32_t n = mien_graph_shape(g, both).dim[0] / 2;
+
+    if (net->groups == 0 || both == MIEN_NO_REF)
+        return mien_slice(g, both, 0, second ? n : 0, n);
+    const uint32_t each = n / net->groups;
+    mien_ref rows = mien_reshape(g, both, mien_shape2(net->groups, 2 * each));
+    return mien_reshape(g, mien_slice(g, rows, 1, second ? each : 0, each), mien_shape2(n, 1));
+}
+
+/* Real and fake pictures in one pass where that gives the same scores: weights are read once for
+ * both, and their gradients are one product. */
+static struct scores score(const struct mien_network *net, mien_ref fake,
+                           const struct mien_step_inputs *inputs)
+{
     mien_ref code = MIEN_NO_REF;
 
     if (is_scored_apart(net->plan))
         return (struct scores){mien_discriminator(net, inputs->real, inputs->real_code),
                                mien_discriminator(net, fake, inputs->fake_code)};
     if (inputs->real_code != MIEN_NO_REF)
-        code = mien_concat(g, inputs->real_code, inputs->fake_code, 0);
-    mien_ref both = mien_discriminator(net, mien_concat(g, inputs->real, fake, 0), code);
-    return (struct scores){mien_slice(g, both, 0, 0, n), mien_slice(g, both, 0, n, n)};
+        code = stacked(net, inputs->real_code, inputs->fake_code);
+    mien_ref both = mien_discriminator(net, stacked(net, inputs->real, fake), code);
+    return (struct scores){half_of(net, both, false), half_of(net, both, true)};
 }
 
 mien_ref mien_discriminator_loss(const struct mien_network *net, uint32_t n,
@@ -123,7 +150,7 @@ mien_ref mien_discriminator_loss(const struct mien_network *net, uint32_t n,
     inputs->z = mien_input(g, mien_shape2(n, plan->latent));
     inputs->fake_code = mien_code_input(net, n);
     mien_ref fake = mien_second_network(net, inputs->z, inputs->fake_code);
-    const struct scores scores = score(net, n, fake, inputs);
+    const struct scores scores = score(net, fake, inputs);
     mien_ref loss =
         mien_add(g, score_loss(net, scores.real, -1.0), score_loss(net, scores.fake, 1.0));
 

@@ -28,7 +28,8 @@ struct mien_step_inputs mien_step_no_inputs(void);
 /* An input for the code of n pictures; MIEN_NO_REF when the plan is not conditioned. */
 mien_ref mien_code_input(const struct mien_network *net, uint32_t n);
 
-/* The discriminator's loss of one step, [1], on n real and n generated pictures.
+/* The discriminator's loss of one step, [1], on n real and n generated pictures; in groups, a loss
+ * of each, [groups, 1].
  *
  *   non-saturating  mean softplus(-D(x)) + mean softplus(D(f)) + gamma/2 mean |dD/dx|^2
  *                   (Goodfellow et al. 2014; R1: Mescheder et al. 2018)

@@ -14,8 +14,9 @@ struct mien_step {
     const struct mien_layout *layout;
     struct mien_graph *graph;
     struct mien_exec *exec;
-    uint32_t batch;
-    uint32_t first; /* tensors trained: first .. first + n - 1 */
+    uint32_t batch;  /* examples, of all groups */
+    uint32_t groups; /* 0: one loss */
+    uint32_t first;  /* tensors trained: first .. first + n - 1 */
     uint32_t n;
     uint32_t n_outputs; /* the loss, then a gradient per trained tensor, or the embedding */
     mien_ref input[N_SLOTS];
@@ -29,7 +30,8 @@ struct mien_step {
 static mien_ref loss_of(struct mien_step *step, enum mien_step_kind kind,
                         struct mien_step_inputs *inputs)
 {
-    const struct mien_network net = {step->graph, step->plan, step->layout};
+    const struct mien_network net = {
+        .graph = step->graph, .plan = step->plan, .layout = step->layout, .groups = step->groups};
     const uint32_t n_first = step->layout->n_d_tensors;
 
     step->n = step->layout->n_tensors - n_first;
@@ -55,7 +57,7 @@ static void build_embedding(struct mien_step *step, struct mien_step_inputs *inp
                             mien_ref *outputs)
 {
     const struct mien_plan *plan = step->plan;
-    const struct mien_network net = {step->graph, plan, step->layout};
+    const struct mien_network net = {.graph = step->graph, .plan = plan, .layout = step->layout};
 
     *inputs = mien_step_no_inputs();
     inputs->real =
@@ -76,7 +78,10 @@ static void build_training(struct mien_step *step, enum mien_step_kind kind,
 
         wrt[i] = mien_parameter(step->graph, tensor->shape, tensor->offset);
     }
-    mien_grad(step->graph, outputs[0], wrt, step->n, outputs + 1);
+    if (step->groups > 0)
+        mien_grad_groups(step->graph, outputs[0], step->groups, wrt, step->n, outputs + 1);
+    else
+        mien_grad(step->graph, outputs[0], wrt, step->n, outputs + 1);
     step->n_outputs = step->n + 1;
 }
 
@@ -156,8 +161,8 @@ static enum mien_status make_inputs(struct mien_step *step)
     return step->n_texts > 0 && step->texts == NULL ? MIEN_ENOMEM : MIEN_OK;
 }
 
-enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_layout *layout,
-                               enum mien_step_kind kind, uint32_t batch, struct mien_step **out)
+static enum mien_status make(const struct mien_step *from, enum mien_step_kind kind,
+                             struct mien_step **out)
 {
     mien_ref outputs[MIEN_MODEL_MAX_TENSORS + 1];
     struct mien_step *step = mien_calloc(1, sizeof(*step));
@@ -165,7 +170,7 @@ enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_l
 
     if (step == NULL)
         return MIEN_ENOMEM;
-    *step = (struct mien_step){.plan = plan, .layout = layout, .batch = batch};
+    *step = *from;
     status = build(step, kind, outputs);
     if (status == MIEN_OK)
         status = mien_exec_new(step->graph, outputs, step->n_outputs, &step->exec);
@@ -177,6 +182,24 @@ enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_l
     }
     *out = step;
     return MIEN_OK;
+}
+
+enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_layout *layout,
+                               enum mien_step_kind kind, uint32_t batch, struct mien_step **out)
+{
+    const struct mien_step from = {.plan = plan, .layout = layout, .batch = batch};
+
+    return make(&from, kind, out);
+}
+
+enum mien_status mien_step_new_groups(const struct mien_plan *plan,
+                                      const struct mien_layout *layout, enum mien_step_kind kind,
+                                      uint32_t batch, uint32_t groups, struct mien_step **out)
+{
+    const struct mien_step from = {
+        .plan = plan, .layout = layout, .batch = batch * groups, .groups = groups};
+
+    return make(&from, kind, out);
 }
 
 void mien_step_free(struct mien_step *step)
@@ -225,18 +248,48 @@ static void split_texts(struct mien_step *step)
     }
 }
 
-enum mien_status mien_step_run(struct mien_step *step, const float *values,
-                               struct mien_rng_seeded *rng)
+enum mien_status mien_step_draw(struct mien_step *step, uint32_t group, struct mien_rng_seeded *rng)
 {
-    for (uint64_t i = 0; i < step->n_numbers[Z]; i++)
-        step->numbers[Z][i] = mien_rng_seeded_normal(rng);
-    for (uint64_t i = 0; i < step->n_numbers[MIX]; i++)
-        step->numbers[MIX][i] = mien_rng_seeded_uniform(rng);
-    if (!mien_rng_seeded_ok(rng))
-        return MIEN_ECRYPTO;
+    const uint32_t groups = step->groups == 0 ? 1 : step->groups;
+    const uint64_t n_z = step->n_numbers[Z] / groups;
+    const uint64_t n_mix = step->n_numbers[MIX] / groups;
+
+    for (uint64_t i = 0; i < n_z; i++)
+        step->numbers[Z][group * n_z + i] = mien_rng_seeded_normal(rng);
+    for (uint64_t i = 0; i < n_mix; i++)
+        step->numbers[MIX][group * n_mix + i] = mien_rng_seeded_uniform(rng);
+    return mien_rng_seeded_ok(rng) ? MIEN_OK : MIEN_ECRYPTO;
+}
+
+enum mien_status mien_step_compute(struct mien_step *step, const float *values)
+{
     if (step->texts != NULL)
         split_texts(step);
     return mien_exec_run(step->exec, values);
+}
+
+enum mien_status mien_step_run(struct mien_step *step, const float *values,
+                               struct mien_rng_seeded *rng)
+{
+    const enum mien_status status = mien_step_draw(step, 0, rng);
+
+    return status == MIEN_OK ? mien_step_compute(step, values) : status;
+}
+
+float mien_step_group_loss(const struct mien_step *step, uint32_t group)
+{
+    return mien_exec_output(step->exec, 0)[group];
+}
+
+void mien_step_group_apply(const struct mien_step *step, uint32_t group, float *values, double rate)
+{
+    for (uint32_t i = 0; i < step->n; i++) {
+        const struct mien_tensor *tensor = &step->layout->tensor[step->first + i];
+        const uint64_t n = mien_shape_count(&tensor->shape);
+
+        mien_sgd_step(values + tensor->offset, mien_exec_output(step->exec, i + 1) + group * n, n,
+                      rate);
+    }
 }
 
 float mien_step_loss(const struct mien_step *step)

@@ -46,6 +46,17 @@ MIEN_CHECK enum mien_status mien_step_new(const struct mien_plan *plan,
                                           enum mien_step_kind kind, uint32_t batch,
                                           struct mien_step **out);
 
+/* A step of `groups` devices at once, all at the same values: `batch` examples of each, one below
+ * the other, and a loss and gradients for each.
+ *
+ *   kind    MIEN_STEP_DISCRIMINATOR or MIEN_STEP_WHOLE
+ *   errors  MIEN_EINVAL  also: the examples of a batch depend on each other (batch norm, charlm)
+ */
+MIEN_CHECK enum mien_status mien_step_new_groups(const struct mien_plan *plan,
+                                                 const struct mien_layout *layout,
+                                                 enum mien_step_kind kind, uint32_t batch,
+                                                 uint32_t groups, struct mien_step **out);
+
 void mien_step_free(struct mien_step *step);
 
 /* Where a step's examples go: [batch, mien_plan_example_size] and [batch, code size]; NULL where it
@@ -60,6 +71,18 @@ float *mien_step_target(struct mien_step *step);
  * errors  MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_step_run(struct mien_step *step, const float *values,
                                           struct mien_rng_seeded *rng);
+
+/* The two halves of a run of a step of groups: the latents of one, then all that is computed.
+ * errors  MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_step_draw(struct mien_step *step, uint32_t group,
+                                           struct mien_rng_seeded *rng);
+MIEN_CHECK enum mien_status mien_step_compute(struct mien_step *step, const float *values);
+
+/* Of a step of groups: one's loss, and `values` - `rate` gradient of the trained tensors, which
+ * alone are written. */
+float mien_step_group_loss(const struct mien_step *step, uint32_t group);
+void mien_step_group_apply(const struct mien_step *step, uint32_t group, float *values,
+                           double rate);
 
 /* Loss of the last run; of MIEN_STEP_EMBED the square of the embedding's length. */
 float mien_step_loss(const struct mien_step *step);

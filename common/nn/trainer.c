@@ -3,14 +3,19 @@
 
 #include "common/base/mem.h"
 #include "common/base/secret.h"
-#include "common/nn/step.h"
+#include "common/nn/cohort.h"
 
 #include <string.h>
 
 struct mien_trainer {
     struct mien_plan plan;
     struct mien_layout layout;
-    struct mien_step *d_step; /* of a gan's discriminator, or of the whole of another family */
+    struct mien_cohort *cohort; /* of a lane; NULL else */
+    uint32_t lane;
+    bool loaded;              /* a lane: whether its batch is in the step, */
+    uint64_t loaded_at;       /* and how often the cohort had run then */
+    struct mien_step *d_step; /* of a gan's discriminator, or of the whole of another family; a
+                               * lane's is its cohort's */
     struct mien_step *g_step; /* NULL when no generator is trained here on its own */
     float *embedding;         /* [n_shared] moments: sum over the steps; NULL else */
     float *begun;             /* the model as it came */
@@ -140,6 +145,26 @@ enum mien_status mien_trainer_new(const struct mien_plan *plan, struct mien_trai
     return MIEN_OK;
 }
 
+enum mien_status mien_trainer_new_lane(struct mien_cohort *cohort, uint32_t lane,
+                                       struct mien_trainer **out)
+{
+    struct mien_trainer *t = mien_calloc(1, sizeof(*t));
+
+    if (t == NULL)
+        return MIEN_ENOMEM;
+    t->plan = *mien_cohort_plan(cohort);
+    t->cohort = cohort;
+    t->lane = lane;
+    t->d_step = mien_cohort_step(cohort);
+    const enum mien_status status = mien_layout_init(&t->layout, &t->plan, NULL);
+    if (status != MIEN_OK) {
+        mien_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return MIEN_OK;
+}
+
 static void wipe_values(float *values, uint64_t n)
 {
     if (values != NULL)
@@ -151,7 +176,8 @@ void mien_trainer_free(struct mien_trainer *trainer)
 {
     if (trainer == NULL)
         return;
-    mien_step_free(trainer->d_step);
+    if (trainer->cohort == NULL)
+        mien_step_free(trainer->d_step);
     mien_step_free(trainer->g_step);
     mien_free(trainer->begun);
     wipe_values(trainer->values, trainer->layout.n_values);
@@ -181,8 +207,11 @@ enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *v
     mien_wipe(key, sizeof(key));
     if (status != MIEN_OK)
         return status;
-    memcpy(trainer->begun, values, bytes);
-    memcpy(trainer->values, values, bytes);
+    if (trainer->cohort == NULL) {
+        memcpy(trainer->begun, values, bytes);
+        memcpy(trainer->values, values, bytes);
+    }
+    trainer->loaded = false;
     if (trainer->moments.first != NULL) {
         memset(trainer->moments.first, 0, bytes);
         memset(trainer->moments.second, 0, bytes);
@@ -242,15 +271,16 @@ static void mirror(float *pixels, uint32_t size, uint32_t channels)
 /* Generated pictures are asked for with the attributes of real ones. */
 static void copy_codes(struct mien_trainer *t)
 {
+    const size_t n = t->plan.batch * mien_plan_code_size(&t->plan);
     const float *real = mien_step_real_code(t->d_step);
-    const size_t bytes = t->plan.batch * mien_plan_code_size(&t->plan) * sizeof(float);
 
     if (real == NULL)
         return;
+    real += t->lane * n;
     if (mien_step_fake_code(t->d_step) != NULL)
-        memcpy(mien_step_fake_code(t->d_step), real, bytes);
+        memcpy(mien_step_fake_code(t->d_step) + t->lane * n, real, n * sizeof(float));
     if (t->g_step != NULL)
-        memcpy(mien_step_fake_code(t->g_step), real, bytes);
+        memcpy(mien_step_fake_code(t->g_step), real, n * sizeof(float));
 }
 
 static enum mien_status load_batch(struct mien_trainer *t, const struct mien_examples *examples)
@@ -258,9 +288,10 @@ static enum mien_status load_batch(struct mien_trainer *t, const struct mien_exa
     const struct mien_plan *plan = &t->plan;
     const size_t n_numbers = mien_plan_example_size(plan);
     const size_t n_code = mien_plan_code_size(plan);
+    const size_t first = (size_t)t->lane * plan->batch;
     float *codes = mien_step_real_code(t->d_step);
 
-    for (uint32_t i = 0; i < plan->batch; i++) {
+    for (size_t i = first; i < first + plan->batch; i++) {
         float *numbers = mien_step_examples(t->d_step) + i * n_numbers;
         enum mien_status status =
             examples->picture(examples->self, next_example(t, examples->n), numbers,
@@ -288,6 +319,27 @@ static void learn(struct mien_trainer *t, const struct mien_moments *moments)
         t->embedding[i] += embedding[i];
 }
 
+bool mien_trainer_waits(const struct mien_trainer *trainer)
+{
+    return trainer->loaded && mien_cohort_n_runs(trainer->cohort) == trainer->loaded_at;
+}
+
+static enum mien_status step_in_lane(struct mien_trainer *t, const struct mien_examples *examples,
+                                     bool *done)
+{
+    *done = t->loaded && !mien_trainer_waits(t);
+    if (t->loaded) {
+        t->n_steps += *done;
+        return MIEN_OK;
+    }
+    enum mien_status status = load_batch(t, examples);
+    if (status == MIEN_OK)
+        status = mien_step_draw(t->d_step, t->lane, t->rng);
+    t->loaded = status == MIEN_OK;
+    t->loaded_at = mien_cohort_n_runs(t->cohort);
+    return status;
+}
+
 enum mien_status mien_trainer_step(struct mien_trainer *trainer,
                                    const struct mien_examples *examples, bool *done)
 {
@@ -296,6 +348,8 @@ enum mien_status mien_trainer_step(struct mien_trainer *trainer,
 
     if (t->rng == NULL || examples->n == 0)
         return MIEN_ESTATE;
+    if (t->cohort != NULL)
+        return step_in_lane(t, examples, done);
     t->moments.t++;
     enum mien_status status = load_batch(t, examples);
     if (status == MIEN_OK)
@@ -316,13 +370,25 @@ enum mien_status mien_trainer_step(struct mien_trainer *trainer,
 
 void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss)
 {
-    *d_loss = mien_step_loss(trainer->d_step);
+    *d_loss = trainer->cohort == NULL ? mien_step_loss(trainer->d_step)
+                                      : mien_step_group_loss(trainer->d_step, trainer->lane);
     *g_loss = trainer->g_step == NULL ? 0.0f : mien_step_loss(trainer->g_step);
 }
 
 const float *mien_trainer_values(const struct mien_trainer *trainer)
 {
-    return trainer->values;
+    return trainer->cohort == NULL ? trainer->values : mien_cohort_values(trainer->cohort);
+}
+
+/* Trained, then what was begun at taken off again, as elsewhere. */
+static void update_of_lane(const struct mien_trainer *t, float *update, uint64_t n)
+{
+    const float *begun = mien_cohort_values(t->cohort);
+
+    memcpy(update, begun, n * sizeof(float));
+    mien_step_group_apply(t->d_step, t->lane, update, t->plan.d_rate);
+    for (uint64_t i = 0; i < n; i++)
+        update[i] -= begun[i];
 }
 
 void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool *finite)
@@ -330,12 +396,14 @@ void mien_trainer_update(const struct mien_trainer *trainer, float *update, bool
     const uint64_t n = mien_plan_n_shared(&trainer->plan);
     const uint64_t first = mien_plan_first_shared(&trainer->plan);
 
-    for (uint64_t i = 0; i < n; i++) {
+    if (trainer->cohort != NULL)
+        update_of_lane(trainer, update, n);
+    for (uint64_t i = 0; i < n && trainer->cohort == NULL; i++) {
         if (trainer->embedding != NULL)
             update[i] = trainer->embedding[i] / (float)trainer->n_steps;
         else
             update[i] = trainer->values[first + i] - trainer->begun[first + i];
     }
     *finite = mien_model_finite(update, n) &&
-              mien_model_finite(trainer->values, mien_plan_n_private(&trainer->plan));
+              mien_model_finite(mien_trainer_values(trainer), mien_plan_n_private(&trainer->plan));
 }

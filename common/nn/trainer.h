@@ -13,6 +13,7 @@
 #include "common/base/rng.h"
 #include "common/nn/model.h"
 
+struct mien_cohort;
 struct mien_trainer;
 
 /* Where pictures, or texts, come from. */
@@ -50,6 +51,19 @@ MIEN_CHECK enum mien_status mien_trainer_cost(const struct mien_plan *plan,
 MIEN_CHECK enum mien_status mien_trainer_new(const struct mien_plan *plan,
                                              struct mien_trainer **out);
 
+/* The trainer of a device in lane number `lane` of a cohort. It starts where the cohort does: the
+ * values given to mien_trainer_begin are not looked at. Its first step loads a batch; steps after
+ * that do nothing until the cohort has run, and the one behind that is done.
+ *
+ *   cohort  lent until mien_trainer_free; at most one trainer a lane
+ *   errors  MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_trainer_new_lane(struct mien_cohort *cohort, uint32_t lane,
+                                                  struct mien_trainer **out);
+
+/* Whether the trainer waits for its cohort to run. */
+bool mien_trainer_waits(const struct mien_trainer *trainer);
+
 /* Wipes what was learned and frees. NULL is fine. */
 void mien_trainer_free(struct mien_trainer *trainer);
 
@@ -76,7 +90,7 @@ MIEN_CHECK enum mien_status mien_trainer_step(struct mien_trainer *trainer,
 /* Losses of the last step; the generator's is 0 when none is trained here on its own. */
 void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss);
 
-/* The values as trained so far. */
+/* The values as trained so far; of a lane, those that it began at. */
 const float *mien_trainer_values(const struct mien_trainer *trainer);
 
 /* What a device sends, before it is clipped: trained - begun of the shared parameters, or the mean

@@ -11,13 +11,15 @@ static uint64_t conv_flops(const struct mien_graph *graph, const struct mien_nod
 {
     const struct mien_conv_shapes s = mien_graph_conv_shapes(graph, node);
 
-    return 2 * mien_shape_count(&s.y) * s.w.dim[0] * s.w.dim[1] * s.w.dim[2];
+    return 2 * mien_graph_n_groups(node) * mien_shape_count(&s.y) * s.w.dim[0] * s.w.dim[1] *
+           s.w.dim[2];
 }
 
 static uint64_t matmul_flops(const struct mien_graph *graph, const struct mien_node *node)
 {
     const struct mien_shape a = mien_graph_shape(graph, node->in[0]);
-    const uint32_t inner = a.dim[(node->flags & MIEN_TRANSPOSE_LEFT) != 0 ? 0 : 1];
+    const bool left = (node->flags & MIEN_TRANSPOSE_LEFT) != 0;
+    const uint32_t inner = left ? a.dim[0] / mien_graph_n_groups(node) : a.dim[1];
 
     return 2 * mien_shape_count(&node->shape) * inner;
 }

@@ -120,6 +120,22 @@ static const mien_real *value_of(const struct mien_exec *exec, mien_ref ref)
     return ref == MIEN_NO_REF ? NULL : exec->value[exec->plan.root[ref]];
 }
 
+static void compute_weight_grad(struct mien_exec *exec, const struct mien_node *node,
+                                const mien_real *a, const mien_real *b, mien_real *out)
+{
+    const struct mien_conv_shapes shapes = mien_graph_conv_shapes(exec->graph, node);
+    const uint64_t n_x = mien_shape_count(&shapes.x);
+    const uint64_t n_w = mien_shape_count(&shapes.w);
+    const uint64_t n_y = mien_shape_count(&shapes.y);
+
+    for (uint32_t i = 0; i < mien_graph_n_groups(node); i++, a += n_x, b += n_y, out += n_w) {
+        if (node->op == MIEN_OP_CONV_WEIGHT_GRAD)
+            mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->scratch);
+        else
+            mien_kernel_upconv_weight_grad(&shapes, a, b, out, exec->scratch);
+    }
+}
+
 static void compute_conv(struct mien_exec *exec, const struct mien_node *node, const mien_real *a,
                          const mien_real *b, mien_real *out)
 {
@@ -132,9 +148,6 @@ static void compute_conv(struct mien_exec *exec, const struct mien_node *node, c
     case MIEN_OP_CONV_INPUT_GRAD:
         mien_kernel_conv_input_grad(&shapes, a, b, out, exec->scratch);
         break;
-    case MIEN_OP_CONV_WEIGHT_GRAD:
-        mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->scratch);
-        break;
     case MIEN_OP_UPCONV:
         mien_kernel_upconv(&shapes, a, b, out, exec->scratch);
         break;
@@ -142,8 +155,24 @@ static void compute_conv(struct mien_exec *exec, const struct mien_node *node, c
         mien_kernel_upconv_input_grad(&shapes, a, b, out, exec->scratch);
         break;
     default:
-        mien_kernel_upconv_weight_grad(&shapes, a, b, out, exec->scratch);
+        compute_weight_grad(exec, node, a, b, out);
     }
+}
+
+/* Each group's rows into a table of its own. */
+static void compute_scatter(const struct mien_exec *exec, const struct mien_node *node,
+                            const mien_real *rows, const mien_real *index, mien_real *out)
+{
+    const struct mien_shape shape_index = mien_graph_shape(exec->graph, node->in[1]);
+    const uint32_t groups = mien_graph_n_groups(node);
+    const uint64_t n = mien_shape_count(&shape_index) / groups;
+    const uint64_t n_columns = node->shape.dim[1];
+    struct mien_shape table = node->shape;
+
+    table.dim[0] /= groups;
+    for (uint32_t i = 0; i < groups; i++)
+        mien_kernel_scatter(rows + i * n * n_columns, &table, index + i * n, n,
+                            out + i * table.dim[0] * n_columns);
 }
 
 static void compute_selection(const struct mien_exec *exec, const struct mien_node *node,
@@ -158,7 +187,7 @@ static void compute_selection(const struct mien_exec *exec, const struct mien_no
         mien_kernel_gather(a, &shape_a, b, mien_shape_count(&shape_b), out);
         break;
     case MIEN_OP_SCATTER:
-        mien_kernel_scatter(a, &node->shape, b, mien_shape_count(&shape_b), out);
+        compute_scatter(exec, node, a, b, out);
         break;
     case MIEN_OP_PICK:
         mien_kernel_pick(&window, a, b, &shape_b, &node->shape, out);

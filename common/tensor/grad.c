@@ -2,386 +2,190 @@
 #include "common/tensor/grad.h"
 
 #include "common/base/mem.h"
+#include "common/tensor/apart.h"
 #include "common/tensor/graph_internal.h"
-#include "common/tensor/select.h"
+#include "common/tensor/rules.h"
 
 #include <stdbool.h>
 
-/* What a rule gets: node `y` (a copy: the graph grows meanwhile), its operands a and b, and the
- * adjoint dy. It returns the adjoints of the operands, MIEN_NO_REF for none. */
-struct rule_args {
+/* A gradient on its way back through the graph. */
+struct walk {
     struct mien_graph *graph;
-    struct mien_node node;
-    mien_ref y;
-    mien_ref a;
-    mien_ref b;
-    mien_ref dy;
-    struct mien_shape shape_a;
-    struct mien_shape shape_b;
+    size_t n_nodes;
+    bool *depends;          /* whether a node depends on what the gradient is wanted in */
+    mien_ref *adjoint;      /* of each node, or MIEN_NO_REF */
+    uint32_t groups;        /* 0: of the whole batch */
+    enum mien_apart *apart; /* NULL without groups */
 };
 
-struct adjoints {
-    mien_ref da;
-    mien_ref db;
-};
-
-static struct adjoints one(mien_ref da)
+static void walk_fini(struct walk *w)
 {
-    return (struct adjoints){da, MIEN_NO_REF};
+    mien_free(w->depends);
+    mien_free(w->adjoint);
+    mien_free(w->apart);
 }
 
-/* y = a + b, y = a - b: db is summed over the axes along which b was repeated. */
-static struct adjoints add_rule(const struct rule_args *r)
+/* Ready to go back from y; false when the graph has failed. */
+static bool walk_init(struct walk *w, mien_ref y, uint32_t groups)
 {
-    return (struct adjoints){r->dy, mien_sum_to(r->graph, r->dy, r->shape_b)};
-}
-
-static struct adjoints subtract_rule(const struct rule_args *r)
-{
-    mien_ref db = mien_sum_to(r->graph, mien_scale(r->graph, r->dy, -1.0), r->shape_b);
-
-    return (struct adjoints){r->dy, db};
-}
-
-/* y = a b: da = dy b, db = dy a */
-static struct adjoints multiply_rule(const struct rule_args *r)
-{
-    mien_ref db = mien_multiply(r->graph, r->dy, r->a);
-
-    return (struct adjoints){mien_multiply(r->graph, r->dy, r->b),
-                             mien_sum_to(r->graph, db, r->shape_b)};
-}
-
-/* y = a / b: da = dy / b, db = -dy y / b */
-static struct adjoints divide_rule(const struct rule_args *r)
-{
-    mien_ref da = mien_divide(r->graph, r->dy, r->b);
-    mien_ref db = mien_scale(r->graph, mien_multiply(r->graph, da, r->y), -1.0);
-
-    return (struct adjoints){da, mien_sum_to(r->graph, db, r->shape_b)};
-}
-
-/* y = sqrt(a): da = dy / (2 y) */
-static struct adjoints sqrt_rule(const struct rule_args *r)
-{
-    return one(mien_divide(r->graph, mien_scale(r->graph, r->dy, 0.5), r->y));
-}
-
-/* y = tanh(a): da = dy (1 - y^2) */
-static struct adjoints tanh_rule(const struct rule_args *r)
-{
-    mien_ref square = mien_multiply(r->graph, r->y, r->y);
-    mien_ref slope = mien_shift(r->graph, mien_scale(r->graph, square, -1.0), 1.0);
-
-    return one(mien_multiply(r->graph, r->dy, slope));
-}
-
-/* y = 1 / (1 + e^-a): da = dy y (1 - y) */
-static struct adjoints sigmoid_rule(const struct rule_args *r)
-{
-    mien_ref rest = mien_shift(r->graph, mien_scale(r->graph, r->y, -1.0), 1.0);
-
-    return one(mien_multiply(r->graph, r->dy, mien_multiply(r->graph, r->y, rest)));
-}
-
-/* y = log(1 + e^a): da = dy sigmoid(a) */
-static struct adjoints softplus_rule(const struct rule_args *r)
-{
-    return one(mien_multiply(r->graph, r->dy, mien_sigmoid(r->graph, r->a)));
-}
-
-/* y = a > 0 ? a : s a: da = a > 0 ? dy : s dy. y has the sign of a unless s < 0, and is kept
- * anyway, while a can be forgotten. */
-static struct adjoints leaky_rule(const struct rule_args *r)
-{
-    const double slope = r->node.number;
-
-    return one(mien_gate(r->graph, r->dy, slope < 0.0 ? r->a : r->y, slope));
-}
-
-/* y = b > 0 ? a : s a: da = b > 0 ? dy : s dy */
-static struct adjoints gate_rule(const struct rule_args *r)
-{
-    return one(mien_gate(r->graph, r->dy, r->b, r->node.number));
-}
-
-/* y = op(a) op(b): da = dy op(b)', db = op(a)' dy, each as it must stand to come out in the layout
- * of a and b. */
-static struct adjoints matmul_rule(const struct rule_args *r)
-{
-    bool left = (r->node.flags & MIEN_TRANSPOSE_LEFT) != 0;
-    bool right = (r->node.flags & MIEN_TRANSPOSE_RIGHT) != 0;
-    uint32_t both = MIEN_TRANSPOSE_LEFT | MIEN_TRANSPOSE_RIGHT;
-    struct adjoints out;
-
-    if (left)
-        out.da = mien_matmul(r->graph, r->b, r->dy, right ? both : MIEN_TRANSPOSE_RIGHT);
-    else
-        out.da = mien_matmul(r->graph, r->dy, r->b, right ? 0 : MIEN_TRANSPOSE_RIGHT);
-    if (right)
-        out.db = mien_matmul(r->graph, r->dy, r->a, left ? both : MIEN_TRANSPOSE_LEFT);
-    else
-        out.db = mien_matmul(r->graph, r->a, r->dy, left ? 0 : MIEN_TRANSPOSE_LEFT);
-    return out;
-}
-
-/* The three convolutions are the partial products of one trilinear form <y, conv(x, w)>, so each
- * one's adjoints are the other two. */
-static struct adjoints conv_rule(const struct rule_args *r)
-{
-    const struct mien_conv *conv = &r->node.conv;
-
-    return (struct adjoints){
-        mien_conv2d_input_grad(r->graph, r->dy, r->b, r->shape_a, conv),
-        mien_conv2d_weight_grad(r->graph, r->a, r->dy, r->shape_b, conv),
-    };
-}
-
-/* x~ = input_grad(y, w): dy = conv(dx~, w), dw = weight_grad(dx~, y) */
-static struct adjoints conv_input_grad_rule(const struct rule_args *r)
-{
-    const struct mien_conv *conv = &r->node.conv;
-
-    return (struct adjoints){
-        mien_conv2d(r->graph, r->dy, r->b, conv),
-        mien_conv2d_weight_grad(r->graph, r->dy, r->a, r->shape_b, conv),
-    };
-}
-
-/* w~ = weight_grad(x, y): dx = input_grad(y, dw~), dy = conv(x, dw~) */
-static struct adjoints conv_weight_grad_rule(const struct rule_args *r)
-{
-    const struct mien_conv *conv = &r->node.conv;
-
-    return (struct adjoints){
-        mien_conv2d_input_grad(r->graph, r->b, r->dy, r->shape_a, conv),
-        mien_conv2d(r->graph, r->a, r->dy, conv),
-    };
-}
-
-/* The same three again, for upsampled pictures: upconv(x, w) is linear in x and in w. */
-static struct adjoints upconv_rule(const struct rule_args *r)
-{
-    return (struct adjoints){
-        mien_upconv_input_grad(r->graph, r->dy, r->b, r->shape_a),
-        mien_upconv_weight_grad(r->graph, r->a, r->dy, r->shape_b),
-    };
-}
-
-static struct adjoints upconv_input_grad_rule(const struct rule_args *r)
-{
-    return (struct adjoints){
-        mien_upconv(r->graph, r->dy, r->b),
-        mien_upconv_weight_grad(r->graph, r->dy, r->a, r->shape_b),
-    };
-}
-
-static struct adjoints upconv_weight_grad_rule(const struct rule_args *r)
-{
-    return (struct adjoints){
-        mien_upconv_input_grad(r->graph, r->b, r->dy, r->shape_a),
-        mien_upconv(r->graph, r->a, r->dy),
-    };
-}
-
-static struct adjoints slice_rule(const struct rule_args *r)
-{
-    uint32_t axis = r->node.flags;
-
-    return one(mien_pad(r->graph, r->dy, axis, r->node.start, r->shape_a.dim[axis]));
-}
-
-static struct adjoints pad_rule(const struct rule_args *r)
-{
-    uint32_t axis = r->node.flags;
-
-    return one(mien_slice(r->graph, r->dy, axis, r->node.start, r->shape_a.dim[axis]));
-}
-
-/* y = the table's rows at index: the table gets each row's adjoint added at its place, the index
- * none. SCATTER is linear in its rows and the other way round. */
-static struct adjoints gather_rule(const struct rule_args *r)
-{
-    return one(mien_scatter(r->graph, r->dy, r->b, r->shape_a));
-}
-
-static struct adjoints scatter_rule(const struct rule_args *r)
-{
-    return one(mien_gather(r->graph, r->dy, r->b));
-}
-
-/* Where b is largest is the same in a neighbourhood almost everywhere, so b has no adjoint, and
- * PICK and UNPICK are adjoints of each other in a. */
-static struct adjoints pick_rule(const struct rule_args *r)
-{
-    return one(mien_unpick(r->graph, r->dy, r->b, r->node.flags, r->node.conv.stride));
-}
-
-static struct adjoints unpick_rule(const struct rule_args *r)
-{
-    return one(mien_pick(r->graph, r->dy, r->b, r->node.flags, r->node.conv.stride));
-}
-
-/* Ops that work element by element. */
-static struct adjoints element_rule(const struct rule_args *r)
-{
-    const struct adjoints none = {MIEN_NO_REF, MIEN_NO_REF};
-
-    switch (r->node.op) {
-    case MIEN_OP_ADD:
-        return add_rule(r);
-    case MIEN_OP_SUBTRACT:
-        return subtract_rule(r);
-    case MIEN_OP_MULTIPLY:
-        return multiply_rule(r);
-    case MIEN_OP_DIVIDE:
-        return divide_rule(r);
-    case MIEN_OP_SCALE:
-        return one(mien_scale(r->graph, r->dy, r->node.number));
-    case MIEN_OP_SHIFT:
-        return one(r->dy);
-    case MIEN_OP_SQRT:
-        return sqrt_rule(r);
-    case MIEN_OP_EXP: /* da = dy y */
-        return one(mien_multiply(r->graph, r->dy, r->y));
-    case MIEN_OP_LOG: /* da = dy / a */
-        return one(mien_divide(r->graph, r->dy, r->a));
-    case MIEN_OP_TANH:
-        return tanh_rule(r);
-    case MIEN_OP_SIGMOID:
-        return sigmoid_rule(r);
-    case MIEN_OP_SOFTPLUS:
-        return softplus_rule(r);
-    case MIEN_OP_LEAKY:
-        return leaky_rule(r);
-    case MIEN_OP_GATE:
-        return gate_rule(r);
-    default: /* a leaf, or ROW_MAX */
-        return none;
+    w->n_nodes = (size_t)y + 1;
+    w->groups = groups;
+    w->depends = mien_calloc(w->n_nodes, sizeof(*w->depends));
+    w->adjoint = mien_calloc(w->n_nodes, sizeof(*w->adjoint));
+    w->apart = groups > 0 ? mien_calloc(w->n_nodes, sizeof(*w->apart)) : NULL;
+    if (w->depends == NULL || w->adjoint == NULL || (groups > 0 && w->apart == NULL)) {
+        (void)mien_graph_fail(w->graph, MIEN_ENOMEM, "gradient", "no memory");
+        return false;
     }
+    for (size_t n = 0; n < w->n_nodes; n++)
+        w->adjoint[n] = MIEN_NO_REF;
+    w->adjoint[y] = mien_constant(w->graph, mien_graph_shape(w->graph, y), 1.0);
+    if (groups == 0)
+        return true;
+    mien_apart_of(w->graph, y, groups, w->apart);
+    if (w->apart[y] != MIEN_APART)
+        (void)mien_graph_fail(w->graph, MIEN_EINVAL, "gradient by groups",
+                              "a loss depends on more than one group");
+    return w->apart[y] == MIEN_APART;
 }
 
-static struct adjoints apply_rule(const struct rule_args *r)
-{
-    switch (r->node.op) {
-    case MIEN_OP_RESHAPE:
-        return one(mien_reshape(r->graph, r->dy, r->shape_a));
-    case MIEN_OP_SUM:
-        return one(mien_broadcast_to(r->graph, r->dy, r->shape_a));
-    case MIEN_OP_BROADCAST:
-        return one(mien_sum_to(r->graph, r->dy, r->shape_a));
-    case MIEN_OP_MATMUL:
-        return matmul_rule(r);
-    case MIEN_OP_CONV:
-        return conv_rule(r);
-    case MIEN_OP_CONV_INPUT_GRAD:
-        return conv_input_grad_rule(r);
-    case MIEN_OP_CONV_WEIGHT_GRAD:
-        return conv_weight_grad_rule(r);
-    case MIEN_OP_UPCONV:
-        return upconv_rule(r);
-    case MIEN_OP_UPCONV_INPUT_GRAD:
-        return upconv_input_grad_rule(r);
-    case MIEN_OP_UPCONV_WEIGHT_GRAD:
-        return upconv_weight_grad_rule(r);
-    case MIEN_OP_UPSAMPLE:
-        return one(mien_sum_pool(r->graph, r->dy));
-    case MIEN_OP_SUM_POOL:
-        return one(mien_upsample(r->graph, r->dy));
-    case MIEN_OP_SLICE:
-        return slice_rule(r);
-    case MIEN_OP_PAD:
-        return pad_rule(r);
-    case MIEN_OP_GATHER:
-        return gather_rule(r);
-    case MIEN_OP_SCATTER:
-        return scatter_rule(r);
-    case MIEN_OP_PICK:
-        return pick_rule(r);
-    case MIEN_OP_UNPICK:
-        return unpick_rule(r);
-    default:
-        return element_rule(r);
-    }
-}
-
-/* Marks which nodes up to y depend on one of wrt. */
-static void mark_dependent(const struct mien_graph *graph, mien_ref y, const mien_ref *wrt,
-                           size_t n_wrt, bool *depends)
+/* Marks which nodes depend on one of wrt. */
+static void mark_dependent(struct walk *w, const mien_ref *wrt, size_t n_wrt)
 {
     for (size_t i = 0; i < n_wrt; i++) {
-        if (wrt[i] <= y)
-            depends[wrt[i]] = true;
+        if (wrt[i] < w->n_nodes)
+            w->depends[wrt[i]] = true;
     }
-    for (mien_ref n = 0; n <= y; n++) {
-        const struct mien_node *node = mien_graph_node(graph, n);
+    for (mien_ref n = 0; n < w->n_nodes; n++) {
+        const struct mien_node *node = mien_graph_node(w->graph, n);
 
         for (int i = 0; i < 2; i++) {
-            if (node->in[i] != MIEN_NO_REF && depends[node->in[i]])
-                depends[n] = true;
+            if (node->in[i] != MIEN_NO_REF && w->depends[node->in[i]])
+                w->depends[n] = true;
         }
     }
 }
 
-static void accumulate(struct mien_graph *graph, mien_ref *slot, mien_ref more)
+static void accumulate(struct walk *w, mien_ref n, mien_ref more)
 {
-    *slot = *slot == MIEN_NO_REF ? more : mien_add(graph, *slot, more);
+    mien_ref *slot = &w->adjoint[n];
+
+    *slot = *slot == MIEN_NO_REF ? more : mien_add(w->graph, *slot, more);
 }
 
-static void step_back(struct mien_graph *graph, mien_ref n, const bool *depends, mien_ref *adjoint)
+/* How many adjoints an operand has, and the shape of them all. */
+static uint32_t groups_of(const struct walk *w, mien_ref n, struct mien_shape *shape)
 {
-    struct rule_args r = {
-        .graph = graph, .node = *mien_graph_node(graph, n), .y = n, .dy = adjoint[n]};
+    if (w->groups == 0 || n == MIEN_NO_REF || !w->depends[n] || w->apart[n] != MIEN_SHARED)
+        return 0;
+    shape->dim[0] *= w->groups;
+    return w->groups;
+}
+
+/* Whether the rule of the node keeps the groups apart. What all groups share meets the batch as
+ * weights: the second operand, or a table. Before that only shape and scale may change. */
+static bool goes_by_groups(const struct walk *w, const struct mien_rule_args *r)
+{
+    const enum mien_op op = r->node.op;
+
+    if (w->groups == 0)
+        return true;
+    if (w->apart[r->y] == MIEN_SHARED)
+        return op == MIEN_OP_RESHAPE || op == MIEN_OP_SCALE;
+    return r->groups_a == 0 || op == MIEN_OP_GATHER;
+}
+
+static void step_back(struct walk *w, mien_ref n)
+{
+    struct mien_rule_args r = {
+        .graph = w->graph, .node = *mien_graph_node(w->graph, n), .y = n, .dy = w->adjoint[n]};
 
     r.a = r.node.in[0];
     r.b = r.node.in[1];
-    r.shape_a = mien_graph_shape(graph, r.a);
-    r.shape_b = mien_graph_shape(graph, r.b);
+    r.shape_a = mien_graph_shape(w->graph, r.a);
+    r.shape_b = mien_graph_shape(w->graph, r.b);
+    r.groups_a = groups_of(w, r.a, &r.shape_a);
+    r.groups_b = groups_of(w, r.b, &r.shape_b);
+    if (r.a == MIEN_NO_REF)
+        return;
+    if (r.node.groups > 0 || !goes_by_groups(w, &r)) {
+        (void)mien_graph_fail(w->graph, MIEN_EINVAL, "gradient",
+                              "no rule for an op on what groups share");
+        return;
+    }
     /* Adjoints of operands that do not matter become dead nodes, which no plan keeps. */
-    struct adjoints d = apply_rule(&r);
-    if (r.a != MIEN_NO_REF && depends[r.a] && d.da != MIEN_NO_REF)
-        accumulate(graph, &adjoint[r.a], d.da);
-    if (r.b != MIEN_NO_REF && depends[r.b] && d.db != MIEN_NO_REF)
-        accumulate(graph, &adjoint[r.b], d.db);
+    struct mien_adjoints d = mien_rule_apply(&r);
+    if (w->depends[r.a] && d.da != MIEN_NO_REF)
+        accumulate(w, r.a, d.da);
+    if (r.b != MIEN_NO_REF && w->depends[r.b] && d.db != MIEN_NO_REF)
+        accumulate(w, r.b, d.db);
+}
+
+/* The gradients at the end of the way. */
+static void give(struct walk *w, const mien_ref *wrt, size_t n_wrt, mien_ref *out)
+{
+    for (size_t i = 0; i < n_wrt; i++) {
+        struct mien_shape shape = mien_graph_shape(w->graph, wrt[i]);
+
+        if (w->groups > 0)
+            shape.dim[0] *= w->groups;
+        if (wrt[i] < w->n_nodes && w->adjoint[wrt[i]] != MIEN_NO_REF)
+            out[i] = w->adjoint[wrt[i]];
+        else if (wrt[i] != MIEN_NO_REF)
+            out[i] = mien_constant(w->graph, shape, 0.0);
+    }
+}
+
+static void gradient(struct mien_graph *graph, mien_ref y, uint32_t groups, const mien_ref *wrt,
+                     size_t n_wrt, mien_ref *out)
+{
+    struct walk w = {.graph = graph};
+
+    if (walk_init(&w, y, groups)) {
+        mark_dependent(&w, wrt, n_wrt);
+        for (mien_ref n = y + 1; n > 0; n--) {
+            if (w.adjoint[n - 1] != MIEN_NO_REF && w.depends[n - 1])
+                step_back(&w, n - 1);
+        }
+        if (mien_graph_status(graph, NULL) == MIEN_OK)
+            give(&w, wrt, n_wrt, out);
+    }
+    walk_fini(&w);
 }
 
 void mien_grad(struct mien_graph *graph, mien_ref y, const mien_ref *wrt, size_t n_wrt,
                mien_ref *out)
 {
-    bool *depends = NULL;
-    mien_ref *adjoint = NULL;
+    const struct mien_shape scalar = mien_graph_shape(graph, y);
 
     for (size_t i = 0; i < n_wrt; i++)
         out[i] = MIEN_NO_REF;
     if (mien_graph_status(graph, NULL) != MIEN_OK || y == MIEN_NO_REF)
         return;
-    struct mien_shape scalar = mien_graph_shape(graph, y);
-    if (mien_shape_count(&scalar) != 1) {
+    if (mien_shape_count(&scalar) == 1)
+        gradient(graph, y, 0, wrt, n_wrt, out);
+    else
         (void)mien_graph_fail(graph, MIEN_EINVAL, "gradient", "of something that is no scalar");
+}
+
+void mien_grad_groups(struct mien_graph *graph, mien_ref losses, uint32_t groups,
+                      const mien_ref *wrt, size_t n_wrt, mien_ref *out)
+{
+    const struct mien_shape each = mien_graph_shape(graph, losses);
+
+    for (size_t i = 0; i < n_wrt; i++)
+        out[i] = MIEN_NO_REF;
+    if (mien_graph_status(graph, NULL) != MIEN_OK || losses == MIEN_NO_REF)
         return;
-    }
-    size_t n_nodes = (size_t)y + 1;
-    depends = mien_calloc(n_nodes, sizeof(*depends));
-    adjoint = mien_calloc(n_nodes, sizeof(*adjoint));
-    if (depends == NULL || adjoint == NULL) {
-        (void)mien_graph_fail(graph, MIEN_ENOMEM, "gradient", "no memory");
-        goto out;
-    }
-    mark_dependent(graph, y, wrt, n_wrt, depends);
-    for (size_t n = 0; n < n_nodes; n++)
-        adjoint[n] = MIEN_NO_REF;
-    adjoint[y] = mien_constant(graph, scalar, 1.0);
-    for (mien_ref n = y + 1; n > 0; n--) {
-        if (adjoint[n - 1] != MIEN_NO_REF && depends[n - 1])
-            step_back(graph, n - 1, depends, adjoint);
-    }
     for (size_t i = 0; i < n_wrt; i++) {
-        if (wrt[i] <= y && adjoint[wrt[i]] != MIEN_NO_REF)
-            out[i] = adjoint[wrt[i]];
-        else if (wrt[i] != MIEN_NO_REF)
-            out[i] = mien_constant(graph, mien_graph_shape(graph, wrt[i]), 0.0);
+        if (wrt[i] == MIEN_NO_REF || mien_graph_node(graph, wrt[i])->op != MIEN_OP_PARAMETER) {
+            (void)mien_graph_fail(graph, MIEN_EINVAL, "gradient by groups",
+                                  "in something that is no parameter");
+            return;
+        }
     }
-out:
-    mien_free(depends);
-    mien_free(adjoint);
+    if (groups > 0 && mien_shape_count(&each) == groups)
+        gradient(graph, losses, groups, wrt, n_wrt, out);
+    else
+        (void)mien_graph_fail(graph, MIEN_EINVAL, "gradient by groups", "expected a loss a group");
 }

@@ -103,7 +103,8 @@ static bool same_node(const struct mien_node *a, const struct mien_node *b)
 {
     return a->op == b->op && a->in[0] == b->in[0] && a->in[1] == b->in[1] &&
            a->number == b->number && a->offset == b->offset && a->flags == b->flags &&
-           a->start == b->start && mien_shape_equal(&a->shape, &b->shape) &&
+           a->start == b->start && a->groups == b->groups &&
+           mien_shape_equal(&a->shape, &b->shape) &&
            memcmp(&a->conv, &b->conv, sizeof(a->conv)) == 0;
 }
 

@@ -122,6 +122,8 @@ struct mien_node {
     uint64_t offset; /* PARAMETER: its place in the flat vector; INPUT: its index */
     uint32_t flags;  /* MATMUL: transposes; SLICE, PAD: the axis; PICK, UNPICK: window's side */
     uint32_t start;  /* SLICE, PAD: first element of the range */
+    uint32_t groups; /* MATMUL, SCATTER, weight gradients: parts of the batch with a result each,
+                      * one below the other; 0: one (grad.h) */
     struct mien_conv conv;
 };
 

@@ -22,7 +22,10 @@ struct mien_conv_shapes {
     struct mien_conv conv;
 };
 
-/* Of a node whose op is one of the convolutions. */
+/* Parts that a node computes apart, at least 1. */
+uint32_t mien_graph_n_groups(const struct mien_node *node);
+
+/* Of a node whose op is one of the convolutions; of one group where it has several. */
 struct mien_conv_shapes mien_graph_conv_shapes(const struct mien_graph *graph,
                                                const struct mien_node *node);
 

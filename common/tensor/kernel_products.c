@@ -9,15 +9,18 @@ void mien_kernel_matmul(const struct mien_node *node, const mien_real *a,
                         const struct mien_shape *shape_a, const mien_real *b, mien_real *out)
 {
     const bool left = (node->flags & MIEN_TRANSPOSE_LEFT) != 0;
+    const uint32_t groups = mien_graph_n_groups(node);
     const struct mien_matrices product = {
-        .m = node->shape.dim[0],
+        .m = node->shape.dim[0] / groups,
         .n = node->shape.dim[1],
-        .k = shape_a->dim[left ? 0 : 1],
+        .k = left ? shape_a->dim[0] / groups : shape_a->dim[1],
         .left = left,
         .right = (node->flags & MIEN_TRANSPOSE_RIGHT) != 0,
     };
 
-    mien_product_matrices(&product, a, b, out);
+    for (uint32_t i = 0; i < groups; i++)
+        mien_product_matrices(&product, a + i * product.m * product.k,
+                              b + i * product.k * product.n, out + i * product.m * product.n);
 }
 
 uint64_t mien_kernel_conv_scratch(const struct mien_conv_shapes *shapes)

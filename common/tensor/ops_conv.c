@@ -90,21 +90,30 @@ mien_ref mien_conv2d_weight_grad(struct mien_graph *graph, mien_ref x, mien_ref 
     return conv_node(graph, &node, &sx, &w_shape, &sy);
 }
 
+uint32_t mien_graph_n_groups(const struct mien_node *node)
+{
+    return node->groups == 0 ? 1 : node->groups;
+}
+
 struct mien_conv_shapes mien_graph_conv_shapes(const struct mien_graph *graph,
                                                const struct mien_node *node)
 {
-    const struct mien_shape first = mien_graph_shape(graph, node->in[0]);
-    const struct mien_shape second = mien_graph_shape(graph, node->in[1]);
+    struct mien_shape first = mien_graph_shape(graph, node->in[0]);
+    struct mien_shape second = mien_graph_shape(graph, node->in[1]);
+    struct mien_shape own = node->shape;
 
+    first.dim[0] /= mien_graph_n_groups(node);
+    second.dim[0] /= mien_graph_n_groups(node);
+    own.dim[0] /= mien_graph_n_groups(node);
     switch (node->op) {
     case MIEN_OP_CONV:
     case MIEN_OP_UPCONV:
-        return (struct mien_conv_shapes){first, second, node->shape, node->conv};
+        return (struct mien_conv_shapes){first, second, own, node->conv};
     case MIEN_OP_CONV_INPUT_GRAD:
     case MIEN_OP_UPCONV_INPUT_GRAD:
-        return (struct mien_conv_shapes){node->shape, second, first, node->conv};
+        return (struct mien_conv_shapes){own, second, first, node->conv};
     default:
-        return (struct mien_conv_shapes){first, node->shape, second, node->conv};
+        return (struct mien_conv_shapes){first, own, second, node->conv};
     }
 }
 

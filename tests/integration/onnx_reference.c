@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     need(mien_graph_new(&graph), "graph");
     need(mien_rng_seeded_new(5, 0, &rng), "random");
     const struct mien_plan *plan = &model.plan;
-    const struct mien_network net = {graph, plan, &model.layout};
+    const struct mien_network net = {.graph = graph, .plan = plan, .layout = &model.layout};
     const struct mien_shape shape = mien_shape4(N, plan->size, plan->size, plan->channels);
     const uint32_t n_code = mien_plan_condition_size(plan);
     struct mien_walk second = {.net = &net, .tensor = model.layout.n_d_tensors};

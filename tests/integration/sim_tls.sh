@@ -24,6 +24,9 @@ export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 expect 2 'needs? --transport memory' "$MIEN_SIM" "${plan[@]}" --transport tls --lie 0.1
 expect 2 'expected memory or tls' "$MIEN_SIM" --transport udp
+expect 2 'core of its own' "$MIEN_SIM" --grouped always
+expect 2 '3 local steps' "$MIEN_SIM" --set secure_sum.simulate=false --set plan.local_steps=3 --grouped always
+expect 2 'expected auto, always or never' "$MIEN_SIM" --grouped sometimes
 expect 2 'there already' "$MIEN_SIM" "${plan[@]}" --devices 12 --rounds 1 --transport tls --out kept
 is "files left behind" "$(find "$TMPDIR" -mindepth 1 | wc -l)" 0
 

@@ -2,6 +2,7 @@
 /* mien-sim: thousands of devices in one process. */
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/nn/cohort.h"
 #include "common/nn/model_file.h"
 #include "common/plan/keys.h"
 #include "server/tools/grid.h"
@@ -16,6 +17,7 @@
 
 struct arguments {
     const char *transport;
+    const char *grouped;
     const char *out;
     struct mien_option_list settings;
     bool json;
@@ -49,6 +51,29 @@ static enum mien_status set_keys(struct arguments *a, struct mien_err *err)
     return mien_plan_validate(&a->options.plan, err);
 }
 
+/* Whether devices take their one step together: where they can, unless asked otherwise. */
+static enum mien_status choose_path(struct arguments *a, struct mien_err *err)
+{
+    struct sim_options *o = &a->options;
+    const bool always = strcmp(a->grouped, "always") == 0;
+    struct mien_err why = {0};
+
+    if (!always && strcmp(a->grouped, "auto") != 0 && strcmp(a->grouped, "never") != 0)
+        return mien_err_set(err, MIEN_EINVAL, "--grouped %s: expected auto, always or never",
+                            a->grouped);
+    if (strcmp(a->grouped, "never") == 0)
+        return MIEN_OK;
+    if (o->secure_sum)
+        (void)mien_err_set(&why, MIEN_EINVAL,
+                           "with the secure sum every device is a core of its own: expected "
+                           "secure_sum.simulate=false");
+    else
+        o->grouped = mien_cohort_fits(&o->plan, &why) == MIEN_OK;
+    if (always && !o->grouped)
+        return mien_err_set(err, MIEN_EINVAL, "--grouped always: %s", why.text);
+    return MIEN_OK;
+}
+
 static enum mien_status check(struct arguments *a, struct mien_err *err)
 {
     const struct sim_options *o = &a->options;
@@ -68,7 +93,7 @@ static enum mien_status check(struct arguments *a, struct mien_err *err)
         return mien_err_set(err, MIEN_ELIMIT, "--threads: expected 1 to 64");
     if (!(o->drop >= 0.0 && o->drop <= 1.0) || !(o->lie >= 0.0 && o->lie <= 1.0))
         return mien_err_set(err, MIEN_ELIMIT, "--drop, --lie: expected 0 to 1");
-    return MIEN_OK;
+    return choose_path(a, err);
 }
 
 static enum mien_status write_model(const struct arguments *a, const struct sim_result *result,
@@ -158,6 +183,7 @@ static enum mien_status run(struct arguments *a, struct mien_err *err)
 int main(int argc, char **argv)
 {
     struct arguments a = {.transport = "memory",
+                          .grouped = "auto",
                           .options = {.preset = "demo",
                                       .faces = "procedural",
                                       .n_devices = 40,
@@ -181,6 +207,8 @@ int main(int argc, char **argv)
          "of assigned devices that leave in a round (default 0)"},
         {"--lie", MIEN_OPTION_REAL, &a.options.lie, "SHARE",
          "of devices that damage their messages (default 0)"},
+        {"--grouped", MIEN_OPTION_TEXT, &a.grouped, "WHEN",
+         "compute only, one local step: devices step together, auto (default), always or never"},
         {"--seed", MIEN_OPTION_NUMBER, &a.options.seed, "S", "the same seed, the same run (1)"},
         {"--threads", MIEN_OPTION_NUMBER, &a.options.n_threads, "T", "for training (default 2)"},
         {"--check", MIEN_OPTION_FLAG, &a.options.check, NULL,

@@ -10,6 +10,7 @@
 #include "common/dp/clip.h"
 #include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
+#include "common/nn/cohort.h"
 #include "common/nn/gtrainer.h"
 #include "common/nn/server_optim.h"
 #include "common/plan/clipping.h"
@@ -45,9 +46,23 @@ struct plain {
     uint8_t rotation[MIEN_ROTATION_KEY_BYTES];
 };
 
+/* Devices that take their step together: more gain nothing, and their pictures leave the cache. */
+#define N_LANES 8
+
+/* A device on its way through a worker. */
+struct lane {
+    struct mien_client_train *train;
+    struct mien_rng_seeded *seeded;
+    struct sim_slot slot;
+    uint64_t device;
+    bool done;
+};
+
 struct worker {
     const struct plain *plain;
-    struct mien_client_train *train;
+    struct mien_cohort *cohort; /* NULL: one device after another */
+    struct lane lanes[N_LANES];
+    uint32_t n_lanes;
     int64_t *sum; /* [dim] */
     int32_t *vector;
     uint64_t first;
@@ -55,51 +70,97 @@ struct worker {
     enum mien_status status;
 };
 
-static enum mien_status train_one(struct worker *worker, uint64_t device)
+static enum mien_status lane_start(struct worker *worker, struct lane *lane, uint64_t device)
 {
     const struct plain *p = worker->plain;
-    struct sim_slot slot = {.faces = p->faces, .device = device};
-    const struct mien_client_examples examples = sim_faces_examples(&slot);
-    struct mien_rng_seeded *seeded = NULL;
-    enum mien_client_note note;
     const size_t n_own = 4 * (size_t)mien_plan_n_private(&p->options->plan);
-    bool done = false;
-    enum mien_status status = mien_rng_seeded_new(
-        p->options->seed, (p->round + 2) * UINT64_C(100000000) + device, &seeded);
+    const bool owned = p->own != NULL && p->owned[device];
+    const struct mien_span model = {p->bytes, 4 * p->layout.n_values};
+    const struct mien_span own = {owned ? p->own + device * n_own : NULL, owned ? n_own : 0};
 
+    lane->slot = (struct sim_slot){.faces = p->faces, .device = device};
+    lane->device = device;
+    lane->done = false;
+    enum mien_status status = mien_rng_seeded_new(
+        p->options->seed, (p->round + 2) * UINT64_C(100000000) + device, &lane->seeded);
     if (status != MIEN_OK)
         return status;
-    struct mien_rng rng = mien_rng_seeded_handle(seeded);
-    status =
-        mien_client_train_start(worker->train, (struct mien_span){p->bytes, 4 * p->layout.n_values},
-                                (struct mien_span){p->own == NULL ? NULL : p->own + device * n_own,
-                                                   p->own == NULL || !p->owned[device] ? 0 : n_own},
-                                &examples, &rng);
-    while (status == MIEN_OK && !done)
-        status = mien_client_train_step(worker->train, &done);
-    if (status == MIEN_OK)
-        status = mien_client_train_take(worker->train, &p->params, p->rotation, &rng,
-                                        worker->vector, &note);
+    const struct mien_client_examples examples = sim_faces_examples(&lane->slot);
+    struct mien_rng rng = mien_rng_seeded_handle(lane->seeded);
+    return mien_client_train_start(lane->train, model, own, &examples, &rng);
+}
+
+/* Steps until the device is done, or waits for the others. */
+static enum mien_status lane_step(struct lane *lane)
+{
+    enum mien_status status = MIEN_OK;
+
+    while (status == MIEN_OK && !lane->done && !mien_client_train_waits(lane->train))
+        status = mien_client_train_step(lane->train, &lane->done);
+    return status;
+}
+
+static enum mien_status lane_take(struct worker *worker, struct lane *lane)
+{
+    const struct plain *p = worker->plain;
+    const size_t n_own = 4 * (size_t)mien_plan_n_private(&p->options->plan);
+    struct mien_rng rng = mien_rng_seeded_handle(lane->seeded);
+    enum mien_client_note note;
+    enum mien_status status =
+        mien_client_train_take(lane->train, &p->params, p->rotation, &rng, worker->vector, &note);
     if (status == MIEN_OK)
         status = mien_client_add_noise(&p->params, &rng, worker->vector);
     if (status == MIEN_OK && p->own != NULL &&
-        mien_client_train_keep(worker->train, p->own + device * n_own))
-        p->owned[device] = true;
+        mien_client_train_keep(lane->train, p->own + lane->device * n_own))
+        p->owned[lane->device] = true;
     for (uint32_t j = 0; status == MIEN_OK && j < p->params.dim; j++)
         worker->sum[j] += worker->vector[j];
-    mien_rng_seeded_free(seeded);
+    return status;
+}
+
+/* The first n lanes, from start to sum. */
+static enum mien_status train_lanes(struct worker *worker, const uint64_t *devices, uint32_t n)
+{
+    enum mien_status status = MIEN_OK;
+
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        status = lane_start(worker, &worker->lanes[i], devices[i]);
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        status = lane_step(&worker->lanes[i]);
+    if (status == MIEN_OK && worker->cohort != NULL)
+        status = mien_cohort_run(worker->cohort);
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        status = lane_step(&worker->lanes[i]);
+    for (uint32_t i = 0; i < n && status == MIEN_OK; i++)
+        status = lane_take(worker, &worker->lanes[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        mien_rng_seeded_free(worker->lanes[i].seeded);
+        worker->lanes[i].seeded = NULL;
+    }
     return status;
 }
 
 static void *work(void *self) /* worker thread */
 {
     struct worker *worker = self;
+    const struct plain *p = worker->plain;
+    uint64_t devices[N_LANES];
+    uint32_t n = 0;
 
-    for (uint64_t i = worker->first;
-         i < worker->plain->options->n_devices && worker->status == MIEN_OK; i += worker->step) {
-        if (worker->plain->drawn[i])
-            worker->status = train_one(worker, i);
+    if (worker->cohort != NULL)
+        mien_cohort_begin(worker->cohort, p->values);
+    for (uint64_t i = worker->first; i < p->options->n_devices && worker->status == MIEN_OK;
+         i += worker->step) {
+        if (!p->drawn[i])
+            continue;
+        devices[n++] = i;
+        if (n < worker->n_lanes)
+            continue;
+        worker->status = train_lanes(worker, devices, n);
+        n = 0;
     }
+    if (worker->status == MIEN_OK && n > 0)
+        worker->status = train_lanes(worker, devices, n);
     return NULL;
 }
 
@@ -217,6 +278,25 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
     return status;
 }
 
+static enum mien_status set_up_worker(struct worker *worker, const struct sim_options *o)
+{
+    const uint32_t dim = worker->plain->params.dim;
+    enum mien_status status = MIEN_OK;
+
+    worker->sum = mien_calloc(dim, sizeof(int64_t));
+    worker->vector = mien_calloc(dim, sizeof(int32_t));
+    if (worker->sum == NULL || worker->vector == NULL)
+        return MIEN_ENOMEM;
+    worker->n_lanes = 1;
+    if (!o->grouped)
+        return mien_client_train_new(&o->plan, &worker->lanes[0].train);
+    worker->n_lanes = N_LANES;
+    status = mien_cohort_new(&o->plan, N_LANES, &worker->cohort);
+    for (uint32_t i = 0; i < N_LANES && status == MIEN_OK; i++)
+        status = mien_client_train_new_lane(worker->cohort, i, &worker->lanes[i].train);
+    return status;
+}
+
 static enum mien_status set_up(struct plain *p, struct worker *workers, struct mien_err *err)
 {
     const struct sim_options *o = p->options;
@@ -256,11 +336,7 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
     mien_model_to_bytes(p->values, p->layout.n_values, p->bytes);
     for (uint64_t t = 0; t < o->n_threads && status == MIEN_OK; t++) {
         workers[t] = (struct worker){.plain = p, .first = t, .step = o->n_threads};
-        workers[t].sum = mien_calloc(p->params.dim, sizeof(int64_t));
-        workers[t].vector = mien_calloc(p->params.dim, sizeof(int32_t));
-        status = workers[t].sum == NULL || workers[t].vector == NULL
-                     ? MIEN_ENOMEM
-                     : mien_client_train_new(&o->plan, &workers[t].train);
+        status = set_up_worker(&workers[t], o);
     }
     return status;
 }
@@ -268,7 +344,9 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
 static void tear_down(struct plain *p, struct worker *workers)
 {
     for (uint64_t t = 0; t < p->options->n_threads; t++) {
-        mien_client_train_free(workers[t].train);
+        for (uint32_t i = 0; i < N_LANES; i++)
+            mien_client_train_free(workers[t].lanes[i].train);
+        mien_cohort_free(workers[t].cohort);
         mien_free(workers[t].sum);
         mien_free(workers[t].vector);
     }

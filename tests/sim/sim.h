@@ -32,6 +32,7 @@ struct sim_options {
     double drop;       /* share of assigned devices that leave in a round */
     double lie;        /* share whose messages are damaged */
     bool secure_sum;   /* false: compute only */
+    bool grouped;      /* compute only: devices take their one step together (nn/cohort.h) */
     bool check;        /* keep vectors, to compare sums */
     bool drill;        /* one before the first round, */
     double drill_drop; /* which leaves out so many */

@@ -7,6 +7,7 @@
 #include "tests/sim/sim.h"
 #include "tests/support/tiny_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct sim_options options_of(enum mien_family family)
@@ -127,12 +128,53 @@ static void a_plain_sum_runs_every_family(void **state)
     }
 }
 
+/* Devices that step together are the same devices: the released model is the same, but for rounding
+ * and for the quanta that it tips. */
+static void stepping_together_changes_nothing(void **state)
+{
+    (void)state;
+    const enum mien_family families[] = {MIEN_FAMILY_GAN, MIEN_FAMILY_VAE, MIEN_FAMILY_AUTOENCODER,
+                                         MIEN_FAMILY_CLASSIFIER};
+
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        struct sim_options options = options_of(families[i]);
+
+        options.secure_sum = false;
+        options.n_devices = 21; /* more than the lanes of two workers, and not a multiple */
+        options.plan.cohort = 21;
+        options.plan.local_steps = 1;
+        options.plan.train_on_device = MIEN_TRAIN_DISCRIMINATOR;
+        struct mien_layout layout;
+        float *start = NULL;
+        float *average = NULL;
+        assert_int_equal(mien_layout_init(&layout, &options.plan, NULL), MIEN_OK);
+        assert_int_equal(sim_start_values(&options, &start, &average, NULL), MIEN_OK);
+        struct sim_result apart = run(&options);
+        options.grouped = true;
+        struct sim_result together = run(&options);
+        options.n_threads = 2;
+        struct sim_result on_two = run(&options);
+        assert_int_equal(together.n_trained, apart.n_trained);
+        for (uint64_t k = 0; k < layout.n_values; k++)
+            assert_true(fabsf(apart.values[k] - together.values[k]) <= 1e-4f);
+        assert_true(differs(start, together.values, layout.n_values));
+        assert_false(differs(on_two.values, together.values, layout.n_values));
+        sim_result_fini(&together);
+        sim_result_fini(&on_two);
+        sim_result_fini(&apart);
+        mien_free(start);
+        mien_free(average);
+    }
+    assert_int_equal(mien_mem_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_rounds_of_every_family_are_released),
         cmocka_unit_test(an_encoder_that_stays_on_the_device_is_never_moved),
         cmocka_unit_test(a_plain_sum_runs_every_family),
+        cmocka_unit_test(stepping_together_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

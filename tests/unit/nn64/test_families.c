@@ -69,7 +69,7 @@ static void bench_init(struct bench *b, const struct mien_plan *plan)
     b->plan = *plan;
     assert_int_equal(mien_layout_init(&b->layout, plan, NULL), MIEN_OK);
     assert_int_equal(mien_graph_new(&b->graph), MIEN_OK);
-    const struct mien_network net = {b->graph, &b->plan, &b->layout};
+    const struct mien_network net = {.graph = b->graph, .plan = &b->plan, .layout = &b->layout};
     outputs[0] = loss_of(&net, &inputs);
     for (uint32_t i = 0; i < b->layout.n_tensors; i++)
         wrt[i] = mien_parameter(b->graph, b->layout.tensor[i].shape, b->layout.tensor[i].offset);

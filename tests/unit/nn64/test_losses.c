@@ -92,7 +92,7 @@ static void check_loss(enum mien_loss loss_kind, bool discriminator)
     plan.loss = loss_kind;
     assert_int_equal(mien_layout_init(&layout, &plan, NULL), MIEN_OK);
     assert_int_equal(mien_graph_new(&graph), MIEN_OK);
-    const struct mien_network net = {graph, &plan, &layout};
+    const struct mien_network net = {.graph = graph, .plan = &plan, .layout = &layout};
     outputs[0] = discriminator ? mien_discriminator_loss(&net, BATCH, &inputs)
                                : mien_generator_loss(&net, BATCH, &inputs);
     for (uint32_t i = 0; i < layout.n_tensors; i++)
@@ -165,7 +165,7 @@ static double distance_from_two_passes(enum mien_norm norm)
     plan.norm = norm;
     assert_int_equal(mien_layout_init(&layout, &plan, NULL), MIEN_OK);
     assert_int_equal(mien_graph_new(&g), MIEN_OK);
-    const struct mien_network net = {g, &plan, &layout};
+    const struct mien_network net = {.graph = g, .plan = &plan, .layout = &layout};
     outputs[0] = mien_discriminator_loss(&net, BATCH, &in);
     mien_ref fake = mien_second_network(&net, in.z, in.fake_code);
     mien_ref low = mien_shift(g, mien_discriminator(&net, fake, in.fake_code), 1.0);
