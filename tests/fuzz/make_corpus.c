@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Writes small seed corpora: one file per message type, a stream of frames, plans, a token, a
- * certificate, a request and their PEM text, files of tensors. Run by hand when the protocol
- * changes; the files are in the tree. */
+ * certificate, a request and their PEM text, files of tensors, a share, a credential, pictures, a
+ * device's state. Run by hand when the protocol changes; the files are in the tree. */
+#include "client/state.h"
+#include "common/base/digest.h"
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/data/image.h"
 #include "common/nn/safetensors.h"
 #include "common/plan/preset.h"
+#include "common/secagg/credential.h"
+#include "common/secagg/share.h"
 #include "common/wire/identity.h"
 #include "common/wire/issue.h"
 #include "common/wire/plan_codec.h"
@@ -46,6 +51,57 @@ static void write_tagged(const char *target, const char *name, uint8_t tag, stru
     need(mien_buf_append(&out, bytes.data, bytes.len), name);
     write_seed(target, name, mien_buf_span(&out));
     mien_buf_fini(&out);
+}
+
+static void shares_and_credentials(void)
+{
+    static const uint8_t ca_seed[32] = {9};
+    const struct mien_share share = {{1, ((uint64_t)1 << 61) - 2, 1234567}};
+    const struct mien_credential who = {.device_id = {1}, .key = {2}, .not_after = 1000};
+    uint8_t bytes[MIEN_SHARE_BYTES];
+    uint8_t credential[MIEN_CREDENTIAL_BYTES];
+
+    mien_share_encode(&share, bytes);
+    write_seed("share", "largest", (struct mien_span){bytes, sizeof(bytes)});
+    need(mien_credential_issue(&who, ca_seed, credential), "credential");
+    write_seed("credential", "valid", (struct mien_span){credential, sizeof(credential)});
+}
+
+/* Pictures of both kinds and both depths of colour. */
+static void images(void)
+{
+    uint8_t pixels[4 * 3 * 3];
+
+    for (unsigned channels = 1; channels <= 3; channels += 2) {
+        const struct mien_image image = {
+            .width = 4, .height = 3, .channels = channels, .pixels = pixels};
+        struct mien_buf png = {0};
+
+        for (size_t i = 0; i < sizeof(pixels); i++)
+            pixels[i] = (uint8_t)(i * 37);
+        need(mien_image_encode(&image, &png), "picture");
+        write_seed("image", channels == 1 ? "grey.png" : "colour.png", mien_buf_span(&png));
+        mien_buf_fini(&png);
+    }
+}
+
+/* Without the digest at the end, which the target adds. */
+static void device_states(void)
+{
+    struct mien_client_state state = {.enrolled = true,
+                                      .host = "train.example.org",
+                                      .port = 7443,
+                                      .cert = {1},
+                                      .cert_len = 3,
+                                      .ca = {2},
+                                      .ca_len = 5};
+    struct mien_buf bytes = {0};
+
+    state.record.sent_round = 4;
+    need(mien_client_state_encode(&state, &bytes), "state");
+    write_seed("device_state", "enrolled",
+               (struct mien_span){bytes.data, bytes.len - MIEN_DIGEST_BYTES});
+    mien_buf_fini(&bytes);
 }
 
 /* Two entries a list are enough for a seed. */
@@ -185,5 +241,8 @@ int main(int argc, char **argv)
     tokens();
     certificates();
     tensors();
+    shares_and_credentials();
+    images();
+    device_states();
     return 0;
 }
