@@ -27,6 +27,10 @@ static const char *rdp_assumes(const struct mien_account_run *run)
     if (run->event.sampling == MIEN_SAMPLING_FIXED)
         return "Renyi, 200 orders from 1.01 to 2000; a subset of fixed size as a Poisson pair of "
                "twice the distance";
+    if (run->event.kind == MIEN_DP_DISTRIBUTED)
+        return "Renyi, 200 orders from 1.01 to 2000, with what the law of a sum of discrete "
+               "Gaussians "
+               "is off one (Kairouz, Liu, Steinke 2021)";
     return "Renyi, 200 orders from 1.01 to 2000; holds also if noise or rate are chosen on the way";
 }
 
@@ -126,6 +130,9 @@ static bool fill_json(cJSON *json, const struct mien_account_run *run)
         return false;
     if (run->sensitivity != 1.0 && !add_real(json, "sensitivity", run->sensitivity))
         return false;
+    if (run->share > 0.0 &&
+        (!add_real(json, "share", run->share) || !add_real(json, "off", run->event.off)))
+        return false;
     if (!isnan(run->update_noise) && !add_real(json, "update_noise", run->update_noise))
         return false;
     return add_figures(json, run);
@@ -158,6 +165,11 @@ static void print_run(const struct mien_account_run *run)
         printf(", a cohort of %.0f out of %" PRIu64,
                floor(run->rate * (double)run->population * (1.0 + 1e-12)), run->population);
     printf(", delta %g, relation %s: %s\n", run->delta, relation, sampling_assumes(run));
+    if (run->share > 0.0)
+        printf("each device adds discrete Gaussian noise of sigma %.9g; its sums' law is off by "
+               "%.3g at "
+               "most\n",
+               run->share, run->event.off);
     if (run->sensitivity != 1.0)
         printf("one unit moves the releases by %.9g of its bound\n", run->sensitivity);
     if (!isnan(run->update_noise))
@@ -201,15 +213,21 @@ static enum mien_status run_command(const struct mien_account_ask *ask, bool jso
     return MIEN_OK;
 }
 
-int mien_tool_account(int argc, char **argv)
+static struct mien_account_ask nothing_asked(void)
 {
     const double none = (double)NAN;
-    struct mien_account_ask ask = {.noise = none,
-                                   .epsilon = none,
-                                   .delta = none,
-                                   .rate = none,
-                                   .grid = none,
-                                   .clip_noise = none};
+
+    return (struct mien_account_ask){.noise = none,
+                                     .epsilon = none,
+                                     .delta = none,
+                                     .rate = none,
+                                     .grid = none,
+                                     .clip_noise = none};
+}
+
+int mien_tool_account(int argc, char **argv)
+{
+    struct mien_account_ask ask = nothing_asked();
     bool json = false;
     const char *curve = NULL;
     const struct mien_option options[] = {
@@ -230,7 +248,11 @@ int mien_tool_account(int argc, char **argv)
          "pld, rdp, gaussian or zcdp (default the smallest valid)"},
         {"--grid", MIEN_OPTION_REAL, &ask.grid, "H", "spacing of losses for pld (default chosen)"},
         {"--mechanism", MIEN_OPTION_TEXT, &ask.mechanism, "M",
-         "independent, tree, blt, banded or toeplitz noise"},
+         "independent, distributed (by devices), tree, blt, banded or toeplitz noise"},
+        {"--shares", MIEN_OPTION_NUMBER, &ask.shares, "M",
+         "of distributed: devices whose noise alone is --noise"},
+        {"--bound", MIEN_OPTION_NUMBER, &ask.bound, "B", "of distributed: a unit's integer bound"},
+        {"--dim", MIEN_OPTION_NUMBER, &ask.dim, "N", "of distributed: coordinates of a vector"},
         {"--separation", MIEN_OPTION_NUMBER, &ask.separation, "B",
          "a unit's rounds are at least B apart (1: any)"},
         {"--participations", MIEN_OPTION_NUMBER, &ask.participations, "K",

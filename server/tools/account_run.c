@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/dp/clip.h"
+#include "common/dp/distributed.h"
 #include "common/dp/strategy.h"
 
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define MAX_BUFFERS 16
+#define MAX_SHARES 16384 /* of one group */
 
 static bool is(const char *text, const char *other)
 {
@@ -19,9 +21,14 @@ static bool is(const char *text, const char *other)
 
 /* ---- correlated noise ---- */
 
+static bool by_devices(const struct mien_account_ask *ask)
+{
+    return is(ask->mechanism, "distributed");
+}
+
 static bool correlated(const struct mien_account_ask *ask)
 {
-    return ask->mechanism != NULL && !is(ask->mechanism, "independent");
+    return ask->mechanism != NULL && !is(ask->mechanism, "independent") && !by_devices(ask);
 }
 
 /* Numbers between commas. */
@@ -121,18 +128,38 @@ static enum mien_status sensitivity_of(const struct mien_account_ask *ask, uint6
 
 /* ---- checks ---- */
 
+/* Constants of a sum of devices' shares, as mien plan and the ledger have them. */
+static enum mien_status check_shares(const struct mien_account_ask *ask, struct mien_err *err)
+{
+    if (ask->shares == 0 || ask->shares > MAX_SHARES || ask->bound == 0 || ask->dim == 0)
+        return mien_err_set(err, MIEN_EINVAL,
+                            "distributed noise needs --shares (1 to %d), --bound and --dim",
+                            MAX_SHARES);
+    if (isnan(ask->noise) || !isnan(ask->epsilon))
+        return mien_err_set(
+            err, MIEN_EINVAL,
+            "with distributed noise an epsilon is computed and nothing solved: give "
+            "--noise and --rounds");
+    return MIEN_OK;
+}
+
 static enum mien_status check_mechanism(const struct mien_account_ask *ask, struct mien_err *err)
 {
-    static const char *const names[] = {"independent", "tree", "blt", "banded", "toeplitz"};
+    static const char *const names[] = {"independent", "distributed", "tree",
+                                        "blt",         "banded",      "toeplitz"};
     bool known = ask->mechanism == NULL;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         known = known || is(ask->mechanism, names[i]);
     if (!known)
         return mien_err_set(err, MIEN_EPARSE,
-                            "no mechanism \"%s\": independent, tree, blt, banded or toeplitz",
+                            "no mechanism \"%s\": independent, distributed, tree, blt, banded or "
+                            "toeplitz",
                             ask->mechanism);
-    if (!correlated(ask))
+    if (!by_devices(ask) && (ask->shares > 0 || ask->bound > 0 || ask->dim > 0))
+        return mien_err_set(err, MIEN_EINVAL,
+                            "--shares, --bound and --dim are of --mechanism distributed");
+    if (!correlated(ask) && !by_devices(ask))
         return MIEN_OK;
     if (ask->sampling != NULL && !is(ask->sampling, "none"))
         return mien_err_set(err, MIEN_EINVAL,
@@ -141,6 +168,8 @@ static enum mien_status check_mechanism(const struct mien_account_ask *ask, stru
     if (!isnan(ask->rate) && ask->rate != 1.0)
         return mien_err_set(err, MIEN_EINVAL, "%s noise has no rate: everybody may take part",
                             ask->mechanism);
+    if (by_devices(ask))
+        return check_shares(ask, err);
     if (ask->relation != NULL && is(ask->relation, "replace"))
         return mien_err_set(err, MIEN_EINVAL, "%s noise is accounted for under zero-out only",
                             ask->mechanism);
@@ -182,7 +211,7 @@ static enum mien_status event_of(const struct mien_account_ask *ask, struct mien
     enum mien_status status;
 
     if (sampling == NULL)
-        sampling = correlated(ask) ? "none" : "poisson";
+        sampling = correlated(ask) || by_devices(ask) ? "none" : "poisson";
     *event = (struct mien_dp_event){.noise = ask->noise,
                                     .rate = isnan(ask->rate) ? 1.0 : ask->rate,
                                     .count = ask->rounds,
@@ -199,9 +228,21 @@ static enum mien_status event_of(const struct mien_account_ask *ask, struct mien
     if (event->sampling == MIEN_SAMPLING_NONE && event->rate != 1.0)
         return mien_err_set(err, MIEN_EINVAL, "--sampling none has no rate: everybody takes part");
     /* Without sampling and in the coins of one unit, a zero vector and no vector are the same. */
-    if (ask->relation == NULL && correlated(ask))
+    if (ask->relation == NULL && (correlated(ask) || by_devices(ask)))
         event->relation = MIEN_RELATION_ZERO_OUT;
     return MIEN_OK;
+}
+
+/* As a device draws it: a whole variance, rounded up. */
+static void use_shares(const struct mien_account_ask *ask, struct mien_account_run *run)
+{
+    const double sigma = ask->noise * (double)ask->bound;
+    const double variance = ceil(sigma * sigma / (double)ask->shares * (1.0 + 1e-14));
+
+    run->share = sqrt(variance);
+    run->event.kind = MIEN_DP_DISTRIBUTED;
+    run->event.noise = mien_distributed_noise(variance, ask->bound, ask->shares);
+    run->event.off = mien_distributed_tau(variance, ask->shares) * (double)ask->dim;
 }
 
 /* How often one unit's vector is in what is released, at most. */
@@ -323,6 +364,8 @@ static enum mien_status prepare(const struct mien_account_ask *ask, struct mien_
         run->event.noise = ask->noise / run->sensitivity;
     } else {
         run->event.count = releases_of(ask, &run->event, ask->rounds);
+        if (by_devices(ask))
+            use_shares(ask, run);
     }
     return status;
 }

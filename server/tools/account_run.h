@@ -24,6 +24,9 @@ struct mien_account_ask {
     uint64_t participations;
     uint64_t restart;
     uint64_t bands;
+    uint64_t shares; /* of noise by devices: how many are enough, */
+    uint64_t bound;  /* B, */
+    uint64_t dim;    /* and coordinates of the vector */
     const char *sampling;
     const char *relation;
     const char *mechanism;
@@ -45,6 +48,7 @@ struct mien_account_run {
     double update_noise; /* multiplier left to the updates beside the clip bit; NAN */
     uint64_t rounds;
     uint64_t population; /* 0: not given */
+    double share;        /* of noise by devices: deviation of each one's; 0 */
     struct mien_dp_cost cost;
     double epsilon; /* the reader's, by the accountant that was asked for or the smallest */
 };

@@ -35,6 +35,16 @@ expect 0 '' "$MIEN" generate state --count 2 --out pictures
 expect 0 '' "$MIEN" verify pictures
 grep -q 'by every device' out || fail "verify said of the set: $(cat out)"
 
+# The operator's accountant, from what the card says.
+of_card() { sed -n "s/.*\"$1\": \"\{0,1\}\([0-9.e-]*\).*/\1/p" pictures/release.json | head -n 1; }
+z=$(sed -n 's/^noise_multiplier = \([0-9.]*\).*/\1/p' state/mien.conf)
+"$MIEN" account --noise "$z" --rounds 2 --delta "$(of_card delta)" --mechanism distributed \
+    --shares "$(of_card shares)" --bound "$(of_card bound)" --dim "$(of_card dim)" --json >out 2>err ||
+    fail "account: $(cat err)"
+accounted=$(sed -n 's/.*"epsilon":\([0-9.e+]*\).*/\1/p' out)
+awk -v a="$epsilon" -v b="$accounted" 'BEGIN { exit !(a < b * 1.00001 && a > b * 0.99999) }' ||
+    fail "verify says epsilon $epsilon, account $accounted"
+
 # --- a device that wants more ---
 start_coordinator state
 "$MIEN" token state --count 1 >tokens

@@ -21,6 +21,21 @@ expect 2 '\-\-rounds is missing' "$MIEN" account --noise 1 --delta 1e-6
 expect 2 '\-\-delta is missing' "$MIEN" account --noise 1 --rounds 3
 expect 2 'poisson' "$MIEN" account --noise 1 --rounds 3 --delta 1e-6 --sampling poison
 
+# --- account: noise by devices, whose law costs something where shares are narrow ---
+shares=(--mechanism distributed --rounds 10 --delta 1e-6 --shares 9 --dim 1000 --json)
+wide=$("$MIEN" account --noise 1 --bound 8192 "${shares[@]}") || fail "account of wide shares"
+narrow=$("$MIEN" account --noise 1 --bound 3 "${shares[@]}") || fail "account of narrow shares"
+plain=$("$MIEN" account --noise "$(number noise "$narrow")" --rounds 10 --delta 1e-6 --sampling none \
+    --accountant zcdp --json) || fail "account of one discrete Gaussian"
+is "what wide shares are off" "$(number off "$wide")" 0
+awk -v n="$(number epsilon "$narrow")" -v p="$(number epsilon "$plain")" \
+    'BEGIN { exit !(n > p && n < p * 1.01) }' ||
+    fail "narrow shares cost $(number epsilon "$narrow"), one Gaussian $(number epsilon "$plain")"
+expect 2 '\-\-bound' "$MIEN" account --noise 1 --rounds 3 --delta 1e-6 --mechanism distributed
+expect 2 'claims nothing' "$MIEN" account --noise 1 "${shares[@]}" --bound 9 --sampling poisson
+expect 2 'nothing solved' "$MIEN" account --epsilon 1 "${shares[@]}" --bound 9
+expect 2 'mechanism distributed' "$MIEN" account --noise 1 --rounds 3 --delta 1e-6 --shares 9
+
 # --- sheets and grids: pictures of the announced size ---
 # size FILE.png: width x height of its header
 size() {
