@@ -14,9 +14,10 @@ struct mien_step {
     const struct mien_layout *layout;
     struct mien_graph *graph;
     struct mien_exec *exec;
-    uint32_t batch;  /* examples, of all groups */
-    uint32_t groups; /* 0: one loss */
-    uint32_t first;  /* tensors trained: first .. first + n - 1 */
+    struct mien_workspace *workspace; /* NULL: its own */
+    uint32_t batch;                   /* examples, of all groups */
+    uint32_t groups;                  /* 0: one loss */
+    uint32_t first;                   /* tensors trained: first .. first + n - 1 */
     uint32_t n;
     uint32_t n_outputs; /* the loss, then a gradient per trained tensor, or the embedding */
     mien_ref input[N_SLOTS];
@@ -110,24 +111,15 @@ static enum mien_status build(struct mien_step *step, enum mien_step_kind kind, 
     return mien_graph_status(step->graph, NULL);
 }
 
-enum mien_status mien_step_bytes(const struct mien_plan *plan, const struct mien_layout *layout,
-                                 enum mien_step_kind kind, uint32_t batch, uint64_t *bytes)
+/* Beside the execution's. */
+static uint64_t own_bytes(const struct mien_step *step)
 {
-    struct mien_step step = {.plan = plan, .layout = layout, .batch = batch};
-    mien_ref outputs[MIEN_MODEL_MAX_TENSORS + 1];
-    uint64_t exec_bytes = 0;
-    uint64_t n_numbers = 0;
-    enum mien_status status = build(&step, kind, outputs);
+    uint64_t n_numbers = step->n_texts;
 
-    if (status == MIEN_OK)
-        status = mien_exec_bytes(step.graph, outputs, step.n_outputs, &exec_bytes);
     for (int i = 0; i < N_SLOTS; i++)
-        n_numbers += step.n_numbers[i];
-    if (status == MIEN_OK)
-        *bytes = exec_bytes + (n_numbers + step.n_texts) * sizeof(float) + sizeof(step) +
-                 mien_graph_n_nodes(step.graph) * 2 * sizeof(struct mien_node);
-    mien_graph_free(step.graph);
-    return status;
+        n_numbers += step->n_numbers[i];
+    return n_numbers * sizeof(float) + sizeof(*step) +
+           mien_graph_n_nodes(step->graph) * 2 * sizeof(struct mien_node);
 }
 
 enum mien_status mien_step_cost(const struct mien_plan *plan, const struct mien_layout *layout,
@@ -139,7 +131,20 @@ enum mien_status mien_step_cost(const struct mien_plan *plan, const struct mien_
 
     if (status == MIEN_OK)
         status = mien_cost_of(step.graph, outputs, step.n_outputs, out);
+    if (status == MIEN_OK)
+        out->total_bytes += own_bytes(&step);
     mien_graph_free(step.graph);
+    return status;
+}
+
+enum mien_status mien_step_bytes(const struct mien_plan *plan, const struct mien_layout *layout,
+                                 enum mien_step_kind kind, uint32_t batch, uint64_t *bytes)
+{
+    struct mien_cost cost;
+    const enum mien_status status = mien_step_cost(plan, layout, kind, batch, &cost);
+
+    if (status == MIEN_OK)
+        *bytes = cost.total_bytes;
     return status;
 }
 
@@ -173,7 +178,8 @@ static enum mien_status make(const struct mien_step *from, enum mien_step_kind k
     *step = *from;
     status = build(step, kind, outputs);
     if (status == MIEN_OK)
-        status = mien_exec_new(step->graph, outputs, step->n_outputs, &step->exec);
+        status =
+            mien_exec_new_in(step->graph, outputs, step->n_outputs, step->workspace, &step->exec);
     if (status == MIEN_OK)
         status = make_inputs(step);
     if (status != MIEN_OK) {
@@ -188,6 +194,16 @@ enum mien_status mien_step_new(const struct mien_plan *plan, const struct mien_l
                                enum mien_step_kind kind, uint32_t batch, struct mien_step **out)
 {
     const struct mien_step from = {.plan = plan, .layout = layout, .batch = batch};
+
+    return make(&from, kind, out);
+}
+
+enum mien_status mien_step_new_in(const struct mien_plan *plan, const struct mien_layout *layout,
+                                  enum mien_step_kind kind, uint32_t batch,
+                                  struct mien_workspace *workspace, struct mien_step **out)
+{
+    const struct mien_step from = {
+        .plan = plan, .layout = layout, .batch = batch, .workspace = workspace};
 
     return make(&from, kind, out);
 }

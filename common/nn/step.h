@@ -23,13 +23,13 @@ enum mien_step_kind {
     MIEN_STEP_MATCH,         /* moments: the generator against a mean embedding */
 };
 
-/* Bytes that mien_step_new allocates.  errors  as mien_step_new */
+/* Bytes that mien_step_new allocates, its workspace among them.  errors  as mien_step_new */
 MIEN_CHECK enum mien_status mien_step_bytes(const struct mien_plan *plan,
                                             const struct mien_layout *layout,
                                             enum mien_step_kind kind, uint32_t batch,
                                             uint64_t *bytes);
 
-/* Arithmetic and arenas of a step's graph.  errors  as mien_step_new */
+/* Arithmetic and arenas of a step, total_bytes as mien_step_bytes.  errors  as mien_step_new */
 MIEN_CHECK enum mien_status mien_step_cost(const struct mien_plan *plan,
                                            const struct mien_layout *layout,
                                            enum mien_step_kind kind, uint32_t batch,
@@ -45,6 +45,16 @@ MIEN_CHECK enum mien_status mien_step_new(const struct mien_plan *plan,
                                           const struct mien_layout *layout,
                                           enum mien_step_kind kind, uint32_t batch,
                                           struct mien_step **out);
+
+/* The same in a workspace that steps share: what one gave is lost when another one runs.
+ *
+ *   workspace  lent until mien_step_free
+ */
+MIEN_CHECK enum mien_status mien_step_new_in(const struct mien_plan *plan,
+                                             const struct mien_layout *layout,
+                                             enum mien_step_kind kind, uint32_t batch,
+                                             struct mien_workspace *workspace,
+                                             struct mien_step **out);
 
 /* A step of `groups` devices at once, all at the same values: `batch` examples of each, one below
  * the other, and a loss and gradients for each.

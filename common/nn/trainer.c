@@ -2,6 +2,7 @@
 #include "common/nn/trainer.h"
 
 #include "common/base/mem.h"
+#include "common/base/num.h"
 #include "common/base/secret.h"
 #include "common/nn/cohort.h"
 
@@ -18,7 +19,10 @@ struct mien_trainer {
                                * lane's is its cohort's */
     struct mien_step *g_step; /* NULL when no generator is trained here on its own */
     float *embedding;         /* [n_shared] moments: sum over the steps; NULL else */
-    float *begun;             /* the model as it came */
+    struct mien_workspace workspace; /* of both steps */
+    float d_loss;                    /* of the last step */
+    float g_loss;
+    const float *begun; /* the model as it came, lent */
     float *values;
     struct mien_moments moments; /* Adam: over all values */
     struct mien_rng_seeded *rng;
@@ -53,29 +57,18 @@ static uint64_t n_embedding(const struct mien_plan *plan)
     return plan->family == MIEN_FAMILY_MOMENTS ? mien_plan_n_shared(plan) : 0;
 }
 
-/* The model as it came and as trained, Adam's moments, and the embedding's sum. */
+/* The model as trained, Adam's moments, and the embedding's sum. */
 static uint64_t values_bytes(const struct mien_plan *plan, const struct mien_layout *layout)
 {
-    const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 4 : 2;
+    const uint64_t n_vectors = plan->optimiser == MIEN_OPTIMISER_ADAM ? 3 : 1;
 
     return (n_vectors * layout->n_values + n_embedding(plan)) * sizeof(float);
 }
 
-enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes)
+/* What a step takes beside the workspace. */
+static uint64_t beside_workspace(const struct mien_cost *cost)
 {
-    struct mien_layout layout;
-    uint64_t d_bytes = 0;
-    uint64_t g_bytes = 0;
-    enum mien_status status = mien_layout_init(&layout, plan, NULL);
-
-    if (status == MIEN_OK)
-        status = mien_step_bytes(plan, &layout, main_kind(plan), plan->batch, &d_bytes);
-    if (status == MIEN_OK && trains_generator(plan))
-        status = mien_step_bytes(plan, &layout, MIEN_STEP_GENERATOR, plan->batch, &g_bytes);
-    if (status != MIEN_OK)
-        return status;
-    *bytes = sizeof(struct mien_trainer) + d_bytes + g_bytes + values_bytes(plan, &layout);
-    return MIEN_OK;
+    return cost->total_bytes - cost->arena_bytes - cost->scratch_bytes;
 }
 
 enum mien_status mien_trainer_cost(const struct mien_plan *plan, struct mien_trainer_cost *out)
@@ -83,11 +76,8 @@ enum mien_status mien_trainer_cost(const struct mien_plan *plan, struct mien_tra
     struct mien_layout layout;
     struct mien_cost d = {0};
     struct mien_cost g = {0};
-    uint64_t bytes = 0;
-    enum mien_status status = mien_trainer_bytes(plan, &bytes);
+    enum mien_status status = mien_layout_init(&layout, plan, NULL);
 
-    if (status == MIEN_OK)
-        status = mien_layout_init(&layout, plan, NULL);
     if (status == MIEN_OK)
         status = mien_step_cost(plan, &layout, main_kind(plan), plan->batch, &d);
     if (status == MIEN_OK && trains_generator(plan))
@@ -96,12 +86,23 @@ enum mien_status mien_trainer_cost(const struct mien_plan *plan, struct mien_tra
         return status;
     *out = (struct mien_trainer_cost){
         .flops = d.flops + g.flops,
-        .arena_bytes = d.arena_bytes + g.arena_bytes,
-        .scratch_bytes = d.scratch_bytes + g.scratch_bytes,
+        .arena_bytes = mien_max_size(d.arena_bytes, g.arena_bytes),
+        .scratch_bytes = mien_max_size(d.scratch_bytes, g.scratch_bytes),
         .values_bytes = values_bytes(plan, &layout),
-        .total_bytes = bytes,
     };
+    out->total_bytes = sizeof(struct mien_trainer) + out->arena_bytes + out->scratch_bytes +
+                       out->values_bytes + beside_workspace(&d) + beside_workspace(&g);
     return MIEN_OK;
+}
+
+enum mien_status mien_trainer_bytes(const struct mien_plan *plan, uint64_t *bytes)
+{
+    struct mien_trainer_cost cost;
+    const enum mien_status status = mien_trainer_cost(plan, &cost);
+
+    if (status == MIEN_OK)
+        *bytes = cost.total_bytes;
+    return status;
 }
 
 static enum mien_status make_vectors(struct mien_trainer *t)
@@ -110,13 +111,11 @@ static enum mien_status make_vectors(struct mien_trainer *t)
     const uint64_t n_sums = n_embedding(&t->plan);
     const bool adam = t->plan.optimiser == MIEN_OPTIMISER_ADAM;
 
-    t->begun = mien_calloc(n, sizeof(float));
     t->values = mien_calloc(n, sizeof(float));
     t->moments.first = adam ? mien_calloc(n, sizeof(float)) : NULL;
     t->moments.second = adam ? mien_calloc(n, sizeof(float)) : NULL;
     t->embedding = n_sums > 0 ? mien_calloc(n_sums, sizeof(float)) : NULL;
-    if (t->begun == NULL || t->values == NULL ||
-        (adam && (t->moments.first == NULL || t->moments.second == NULL)) ||
+    if (t->values == NULL || (adam && (t->moments.first == NULL || t->moments.second == NULL)) ||
         (n_sums > 0 && t->embedding == NULL))
         return MIEN_ENOMEM;
     return MIEN_OK;
@@ -132,9 +131,11 @@ enum mien_status mien_trainer_new(const struct mien_plan *plan, struct mien_trai
     t->plan = *plan;
     status = mien_layout_init(&t->layout, &t->plan, NULL);
     if (status == MIEN_OK)
-        status = mien_step_new(&t->plan, &t->layout, main_kind(plan), plan->batch, &t->d_step);
+        status = mien_step_new_in(&t->plan, &t->layout, main_kind(plan), plan->batch, &t->workspace,
+                                  &t->d_step);
     if (status == MIEN_OK && trains_generator(plan))
-        status = mien_step_new(&t->plan, &t->layout, MIEN_STEP_GENERATOR, plan->batch, &t->g_step);
+        status = mien_step_new_in(&t->plan, &t->layout, MIEN_STEP_GENERATOR, plan->batch,
+                                  &t->workspace, &t->g_step);
     if (status == MIEN_OK)
         status = make_vectors(t);
     if (status != MIEN_OK) {
@@ -179,7 +180,7 @@ void mien_trainer_free(struct mien_trainer *trainer)
     if (trainer->cohort == NULL)
         mien_step_free(trainer->d_step);
     mien_step_free(trainer->g_step);
-    mien_free(trainer->begun);
+    mien_workspace_fini(&trainer->workspace);
     wipe_values(trainer->values, trainer->layout.n_values);
     wipe_values(trainer->moments.first, trainer->layout.n_values);
     wipe_values(trainer->moments.second, trainer->layout.n_values);
@@ -208,7 +209,7 @@ enum mien_status mien_trainer_begin(struct mien_trainer *trainer, const float *v
     if (status != MIEN_OK)
         return status;
     if (trainer->cohort == NULL) {
-        memcpy(trainer->begun, values, bytes);
+        trainer->begun = values;
         memcpy(trainer->values, values, bytes);
     }
     trainer->loaded = false;
@@ -357,10 +358,12 @@ enum mien_status mien_trainer_step(struct mien_trainer *trainer,
     if (status != MIEN_OK)
         return status;
     learn(t, moments);
+    t->d_loss = mien_step_loss(t->d_step);
     if (t->g_step != NULL) {
         status = mien_step_run(t->g_step, t->values, t->rng);
         if (status != MIEN_OK)
             return status;
+        t->g_loss = mien_step_loss(t->g_step);
         mien_step_apply(t->g_step, t->values, t->plan.g_rate, moments);
     }
     t->n_steps++;
@@ -370,9 +373,9 @@ enum mien_status mien_trainer_step(struct mien_trainer *trainer,
 
 void mien_trainer_losses(const struct mien_trainer *trainer, float *d_loss, float *g_loss)
 {
-    *d_loss = trainer->cohort == NULL ? mien_step_loss(trainer->d_step)
+    *d_loss = trainer->cohort == NULL ? trainer->d_loss
                                       : mien_step_group_loss(trainer->d_step, trainer->lane);
-    *g_loss = trainer->g_step == NULL ? 0.0f : mien_step_loss(trainer->g_step);
+    *g_loss = trainer->g_loss;
 }
 
 const float *mien_trainer_values(const struct mien_trainer *trainer)

@@ -35,7 +35,7 @@ struct mien_trainer_cost {
     uint64_t flops;         /* of one local step: forward and backward, penalties included */
     uint64_t arena_bytes;   /* activations and gradients */
     uint64_t scratch_bytes; /* beside them, of products and convolutions */
-    uint64_t values_bytes;  /* the model as it came and as trained, the optimiser's moments */
+    uint64_t values_bytes;  /* the model as trained, the optimiser's moments */
     uint64_t total_bytes;   /* as mien_trainer_bytes */
 };
 
@@ -71,7 +71,7 @@ const struct mien_layout *mien_trainer_layout(const struct mien_trainer *trainer
 
 /* Begins at a model.
  *
- *   values  [n_values] copied
+ *   values  [n_values] lent until the next _begin, or the last mien_trainer_update
  *   rng     gives a key of 32 bytes; all randomness of the steps follows from it
  *   errors  MIEN_ECRYPTO, MIEN_ENOMEM
  */
@@ -96,7 +96,7 @@ const float *mien_trainer_values(const struct mien_trainer *trainer);
 /* What a device sends, before it is clipped: trained - begun of the shared parameters, or the mean
  * embedding over the steps' batches (moments). Wipe it after use.
  *
- *   update  [mien_plan_n_shared] out
+ *   update  [mien_plan_n_shared] out; may be the values that it began at
  *   finite  out: whether every number, those that stay on the device among them, is finite (else
  *           neither may be used)
  */

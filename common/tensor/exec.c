@@ -14,8 +14,9 @@
 struct mien_exec {
     const struct mien_graph *graph;
     struct mien_memory_plan plan;
-    mien_real *arena;
-    mien_real *scratch;
+    struct mien_workspace *workspace;
+    struct mien_workspace own; /* what `workspace` points at, unless it is another's */
+    mien_real *constants;
     const mien_real **value; /* [n_nodes] where each root's values are; inputs: as bound */
     mien_ref *outputs;
     size_t n_outputs;
@@ -32,56 +33,92 @@ enum mien_status mien_exec_bytes(const struct mien_graph *graph, const mien_ref 
     const uint64_t n_nodes = mien_graph_n_nodes(graph);
     const uint64_t per_node = sizeof(mien_ref) * 2 + sizeof(uint64_t) + 2 * sizeof(uint32_t) +
                               sizeof(struct mien_fusion) + sizeof(bool) + sizeof(mien_real *);
-    *bytes = (plan.n_elements + plan.n_scratch) * sizeof(mien_real) + n_nodes * per_node +
-             n_outputs * sizeof(mien_ref) + sizeof(struct mien_exec);
+    *bytes = (plan.n_elements + plan.n_scratch + plan.n_constants) * sizeof(mien_real) +
+             n_nodes * per_node + n_outputs * sizeof(mien_ref) + sizeof(struct mien_exec);
     mien_memory_plan_fini(&plan);
     return MIEN_OK;
 }
 
-/* Points roots at their places and writes the constants. */
-static void lay_out(struct mien_exec *exec)
+void mien_workspace_fini(struct mien_workspace *workspace)
+{
+    mien_free(workspace->arena);
+    mien_free(workspace->scratch);
+    *workspace = (struct mien_workspace){0};
+}
+
+static enum mien_status grow(mien_real **at, uint64_t *n, uint64_t wanted)
+{
+    size_t bytes;
+
+    if (*at != NULL && wanted <= *n)
+        return MIEN_OK;
+    if (!mien_mul_size(wanted, sizeof(mien_real), &bytes))
+        return MIEN_ELIMIT;
+    mien_free(*at);
+    *at = mien_calloc_aligned(bytes);
+    *n = *at == NULL ? 0 : wanted;
+    return *at == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
+
+static void write_constants(struct mien_exec *exec)
 {
     for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
         mien_ref n = exec->plan.order[step];
         const struct mien_node *node = mien_graph_node(exec->graph, n);
-        mien_real *place = exec->arena + exec->plan.place[n];
 
-        exec->value[n] = place;
         if (node->op != MIEN_OP_CONSTANT)
             continue;
+        mien_real *place = exec->constants + exec->plan.place[n];
+        exec->value[n] = place;
         for (uint64_t i = 0; i < mien_shape_count(&node->shape); i++)
             place[i] = (mien_real)node->number;
+    }
+}
+
+/* A workspace may have grown since the last run. */
+static void point_at_places(struct mien_exec *exec)
+{
+    for (uint32_t step = 0; step < exec->plan.n_steps; step++) {
+        mien_ref n = exec->plan.order[step];
+
+        if (mien_graph_node(exec->graph, n)->op != MIEN_OP_CONSTANT)
+            exec->value[n] = exec->workspace->arena + exec->plan.place[n];
     }
 }
 
 enum mien_status mien_exec_new(const struct mien_graph *graph, const mien_ref *outputs,
                                size_t n_outputs, struct mien_exec **out)
 {
-    enum mien_status status = MIEN_ENOMEM;
-    size_t arena_bytes;
-    size_t scratch_bytes;
+    return mien_exec_new_in(graph, outputs, n_outputs, NULL, out);
+}
+
+enum mien_status mien_exec_new_in(const struct mien_graph *graph, const mien_ref *outputs,
+                                  size_t n_outputs, struct mien_workspace *workspace,
+                                  struct mien_exec **out)
+{
     struct mien_exec *exec = mien_calloc(1, sizeof(*exec));
 
     if (exec == NULL)
         return MIEN_ENOMEM;
     exec->graph = graph;
-    status = mien_memory_plan_init(&exec->plan, graph, outputs, n_outputs);
+    exec->workspace = workspace == NULL ? &exec->own : workspace;
+    enum mien_status status = mien_memory_plan_init(&exec->plan, graph, outputs, n_outputs);
     if (status != MIEN_OK)
         goto out;
-    status = MIEN_ELIMIT;
-    if (!mien_mul_size(exec->plan.n_elements, sizeof(mien_real), &arena_bytes) ||
-        !mien_mul_size(exec->plan.n_scratch, sizeof(mien_real), &scratch_bytes))
+    struct mien_workspace *w = exec->workspace;
+    status = grow(&w->arena, &w->n_arena, exec->plan.n_elements);
+    if (status == MIEN_OK)
+        status = grow(&w->scratch, &w->n_scratch, exec->plan.n_scratch);
+    if (status != MIEN_OK)
         goto out;
     status = MIEN_ENOMEM;
-    exec->arena = mien_calloc_aligned(arena_bytes);
-    exec->scratch = mien_calloc_aligned(scratch_bytes);
+    exec->constants = mien_calloc_aligned(exec->plan.n_constants * sizeof(mien_real));
     exec->value = mien_calloc(mien_graph_n_nodes(graph), sizeof(*exec->value));
     exec->outputs = mien_memdup(outputs, n_outputs * sizeof(*outputs));
     exec->n_outputs = n_outputs;
-    if (exec->arena == NULL || exec->scratch == NULL || exec->value == NULL ||
-        exec->outputs == NULL)
+    if (exec->constants == NULL || exec->value == NULL || exec->outputs == NULL)
         goto out;
-    lay_out(exec);
+    write_constants(exec);
     *out = exec;
     exec = NULL;
     status = MIEN_OK;
@@ -95,8 +132,8 @@ void mien_exec_free(struct mien_exec *exec)
     if (exec == NULL)
         return;
     mien_memory_plan_fini(&exec->plan);
-    mien_free(exec->arena);
-    mien_free(exec->scratch);
+    mien_workspace_fini(&exec->own);
+    mien_free(exec->constants);
     mien_free(exec->value);
     mien_free(exec->outputs);
     mien_free(exec);
@@ -130,9 +167,9 @@ static void compute_weight_grad(struct mien_exec *exec, const struct mien_node *
 
     for (uint32_t i = 0; i < mien_graph_n_groups(node); i++, a += n_x, b += n_y, out += n_w) {
         if (node->op == MIEN_OP_CONV_WEIGHT_GRAD)
-            mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->scratch);
+            mien_kernel_conv_weight_grad(&shapes, a, b, out, exec->workspace->scratch);
         else
-            mien_kernel_upconv_weight_grad(&shapes, a, b, out, exec->scratch);
+            mien_kernel_upconv_weight_grad(&shapes, a, b, out, exec->workspace->scratch);
     }
 }
 
@@ -143,16 +180,16 @@ static void compute_conv(struct mien_exec *exec, const struct mien_node *node, c
 
     switch (node->op) {
     case MIEN_OP_CONV:
-        mien_kernel_conv(&shapes, a, b, out, exec->scratch);
+        mien_kernel_conv(&shapes, a, b, out, exec->workspace->scratch);
         break;
     case MIEN_OP_CONV_INPUT_GRAD:
-        mien_kernel_conv_input_grad(&shapes, a, b, out, exec->scratch);
+        mien_kernel_conv_input_grad(&shapes, a, b, out, exec->workspace->scratch);
         break;
     case MIEN_OP_UPCONV:
-        mien_kernel_upconv(&shapes, a, b, out, exec->scratch);
+        mien_kernel_upconv(&shapes, a, b, out, exec->workspace->scratch);
         break;
     case MIEN_OP_UPCONV_INPUT_GRAD:
-        mien_kernel_upconv_input_grad(&shapes, a, b, out, exec->scratch);
+        mien_kernel_upconv_input_grad(&shapes, a, b, out, exec->workspace->scratch);
         break;
     default:
         compute_weight_grad(exec, node, a, b, out);
@@ -209,8 +246,6 @@ static void compute(struct mien_exec *exec, const struct mien_node *node, mien_r
     const struct mien_elements *elements = mien_elements_native();
 
     switch (node->op) {
-    case MIEN_OP_CONSTANT:
-        break;
     case MIEN_OP_ADD:
     case MIEN_OP_SUBTRACT:
     case MIEN_OP_MULTIPLY:
@@ -269,11 +304,13 @@ static void compute_chain(struct mien_exec *exec, const struct mien_fusion *chai
         const mien_ref n = exec->plan.order[chain->first + i];
         const struct mien_node *node = mien_graph_node(exec->graph, n);
 
+        if (node->op == MIEN_OP_CONSTANT) /* never in a longer chain; written when it was made */
+            return;
         links[i] = (struct mien_link){
             .node = node,
             .a = value_of(exec, node->in[0]),
             .b = value_of(exec, node->in[1]),
-            .out = exec->arena + exec->plan.place[n],
+            .out = exec->workspace->arena + exec->plan.place[n],
         };
         if (chain->n == 1)
             compute(exec, node, links[i].out);
@@ -294,6 +331,7 @@ enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
         if (node->op <= MIEN_OP_PARAMETER && exec->value[n] == NULL)
             return MIEN_ESTATE;
     }
+    point_at_places(exec);
     const uint64_t mode = mien_float_flush();
     for (uint32_t i = 0; i < exec->plan.n_fusions; i++)
         compute_chain(exec, &exec->plan.fusions[i]);

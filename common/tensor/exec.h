@@ -13,6 +13,17 @@
 
 struct mien_exec;
 
+/* Memory that executions use one at a time, as large as the largest needs: the arena and the
+ * scratch space of each. Starts as zeros; mien_exec_new_in lets it grow. */
+struct mien_workspace {
+    mien_real *arena; /* [n_arena] */
+    uint64_t n_arena;
+    mien_real *scratch; /* [n_scratch] */
+    uint64_t n_scratch;
+};
+
+void mien_workspace_fini(struct mien_workspace *workspace);
+
 /* Bytes that mien_exec_new would allocate for these outputs.
  *
  *   errors  MIEN_EINVAL  an output is MIEN_NO_REF or the graph has failed
@@ -29,6 +40,16 @@ MIEN_CHECK enum mien_status mien_exec_bytes(const struct mien_graph *graph, cons
  */
 MIEN_CHECK enum mien_status mien_exec_new(const struct mien_graph *graph, const mien_ref *outputs,
                                           size_t n_outputs, struct mien_exec **out);
+
+/* The same in a workspace: what one execution gives is lost when another one of it runs, or is
+ * made.
+ *
+ *   workspace  lent until mien_exec_free
+ */
+MIEN_CHECK enum mien_status mien_exec_new_in(const struct mien_graph *graph,
+                                             const mien_ref *outputs, size_t n_outputs,
+                                             struct mien_workspace *workspace,
+                                             struct mien_exec **out);
 
 void mien_exec_free(struct mien_exec *exec);
 

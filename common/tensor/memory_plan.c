@@ -139,11 +139,17 @@ static bool take_over(struct planner *p, uint32_t step, mien_ref n)
     return false;
 }
 
+static uint64_t room_of(const struct planner *p, mien_ref n)
+{
+    const struct mien_shape shape = mien_graph_shape(p->graph, n);
+
+    return (mien_shape_count(&shape) + PLACE_UNIT - 1) / PLACE_UNIT * PLACE_UNIT;
+}
+
 /* The lowest gap that is large enough. */
 static void find_place(struct planner *p, mien_ref n)
 {
-    struct mien_shape shape = mien_graph_shape(p->graph, n);
-    uint64_t len = (mien_shape_count(&shape) + PLACE_UNIT - 1) / PLACE_UNIT * PLACE_UNIT;
+    const uint64_t len = room_of(p, n);
     uint64_t at = 0;
     uint32_t i = 0;
 
@@ -171,20 +177,19 @@ static void assign_places(struct planner *p)
 {
     struct mien_memory_plan *plan = p->plan;
 
-    /* Constants first: they keep their places for ever. */
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        for (uint32_t step = 0; step < plan->n_steps; step++) {
-            mien_ref n = plan->order[step];
-            const struct mien_node *node = mien_graph_node(p->graph, n);
+    for (uint32_t step = 0; step < plan->n_steps; step++) {
+        mien_ref n = plan->order[step];
+        const struct mien_node *node = mien_graph_node(p->graph, n);
 
-            if ((node->op == MIEN_OP_CONSTANT) != (pass == 0))
-                continue;
-            if (pass == 1)
-                release_dead(p, step);
-            if (!take_over(p, step, n))
-                find_place(p, n);
-            plan->n_scratch = mien_max_size(plan->n_scratch, scratch_of(p->graph, node));
+        if (node->op == MIEN_OP_CONSTANT) {
+            plan->place[n] = plan->n_constants;
+            plan->n_constants += room_of(p, n);
+            continue;
         }
+        release_dead(p, step);
+        if (!take_over(p, step, n))
+            find_place(p, n);
+        plan->n_scratch = mien_max_size(plan->n_scratch, scratch_of(p->graph, node));
     }
 }
 

@@ -23,6 +23,7 @@ struct mien_memory_plan {
     bool *needed;         /* [n_nodes] the outputs depend on it */
     uint64_t n_elements;  /* of the arena */
     uint64_t n_scratch;   /* of the scratch space, beside the arena */
+    uint64_t n_constants; /* of the constants, whose places are in a space of their own */
 };
 
 /* Plans.

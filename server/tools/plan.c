@@ -59,7 +59,7 @@ static void print_memory(const struct mien_plan_facts *f)
            (double)f->device_bytes / MIB);
     printf("             %.1f MiB arenas: activations and gradients\n",
            (double)(f->training.arena_bytes + f->training.scratch_bytes) / MIB);
-    printf("             %.1f MiB values: the model before and after, moments\n",
+    printf("             %.1f MiB values: the model as trained, moments\n",
            (double)f->training.values_bytes / MIB);
     printf("             %.1f MiB the downloaded model, %.1f MiB the vector\n",
            (double)f->download_bytes / MIB, (double)f->vector_bytes / MIB);

@@ -42,9 +42,30 @@ expect 3 "the plan needs ($mib|$((mib + 1))) MiB, this device gives $((mib - 1))
 # --- one that gives enough takes part ---
 start_device 0 faces/d0001
 until_true 60 "a round is released" at_version state 1
-if [ -n "${MEMORY_FACTS:-}" ]; then # for docs/experiments: what the kernel saw
-    grep -E 'VmHWM|RssAnon|RssFile' "/proc/${device[1]}/status"
-    echo "said: $(figure device_bytes state) bytes"
-fi
+# facts STATE NUMBER: for docs/experiments, what the kernel saw of a device
+facts() {
+    echo "$1: said $(($(figure device_bytes "$1") / 1024)) kB"
+    grep -E 'VmHWM|RssAnon|RssFile' "/proc/${device[$2]}/status"
+}
+[ -z "${MEMORY_FACTS:-}" ] || facts state 1
 expect 0 '' "$MIEN" verify state
+
+# --- presets at their own size, against the bars: 24 and 64 MiB ---
+measured() {
+    local preset=$1
+    kill "${device[@]}" "$coordinator" 2>/dev/null
+    wait 2>/dev/null
+    rm -rf d? tokens
+    init "$preset" 3 --preset "$preset" --set "plan.batch=$2" --set plan.local_steps=1 \
+        --set round.rate=1 --set privacy.sampling=none --set privacy.epsilon_cap=0
+    start_coordinator "$preset"
+    enrol "$preset" 3
+    for i in 0 1 2; do start_device $i "faces/d000$((i + 1))"; done
+    until_true 45 "$preset: a round is released" at_version "$preset" 1
+    facts "$preset" 1
+}
+if [ -n "${MEMORY_FACTS:-}" ]; then
+    measured faces32 5
+    measured faces32-large 16
+fi
 done_testing
