@@ -232,6 +232,25 @@ static const struct key keys[] = {
      NAME,
      AT(sampling),
      {"none", "poisson", "fixed", "poisson-capped"}},
+    {{"privacy.strategy", "name",
+      "how the noise of rounds hangs together: independent; or, with privacy.sampling = none and "
+      "limits of taking part, tree, banded or blt (DP-FTRL)"},
+     NAME,
+     AT(strategy),
+     {"independent", "tree", "banded", "blt"}},
+    {{"privacy.min_separation", "rounds",
+      "from one part of a unit to its next, kept by coordinator and device; 1 is every round; with "
+      "privacy.sampling = none only"},
+     COUNT,
+     AT(min_separation),
+     {0}},
+    {{"privacy.max_participations", "vectors",
+      "that a unit gives, ever, kept by coordinator and device; 0 for as many as rounds allow; "
+      "with "
+      "privacy.sampling = none only"},
+     COUNT,
+     AT(max_participations),
+     {0}},
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))

@@ -92,6 +92,18 @@ enum mien_plan_mechanism { MIEN_PLAN_ROUNDED_GAUSSIAN = 1, MIEN_PLAN_DISCRETE_GA
  * coordinator sees no sum without; the numbers are those of enum mien_noise_by in server/store. */
 enum mien_plan_noise_by { MIEN_PLAN_NOISE_BY_COORDINATOR = 1, MIEN_PLAN_NOISE_BY_DEVICES = 2 };
 
+/* How the noise of a run's rounds hangs together; the numbers are those of enum mien_strategy_kind
+ * in common/dp. */
+enum mien_plan_strategy {
+    MIEN_PLAN_INDEPENDENT = 1,
+    MIEN_PLAN_TREE = 2,
+    MIEN_PLAN_BANDED = 3,
+    MIEN_PLAN_BLT = 4,
+};
+
+/* Rounds of a run with noise of a table at most: a step costs as much time as there were steps. */
+#define MIEN_PLAN_MAX_TABLE_ROUNDS 2048
+
 /* What the clip bounds: the update as a whole, or each of its k tensors at S / sqrt(k), which adds
  * up to S as well. */
 enum mien_clip_by { MIEN_CLIP_BY_UPDATE = 1, MIEN_CLIP_BY_TENSOR = 2 };
@@ -218,6 +230,9 @@ struct mien_plan {
     enum mien_plan_sampling sampling;
     enum mien_plan_mechanism mechanism;
     enum mien_plan_noise_by noise_by;
+    enum mien_plan_strategy strategy; /* other than independent: with MIEN_PLAN_UNSAMPLED only */
+    uint32_t min_separation; /* rounds from one part of a unit to the next; 0 or 1: none between */
+    uint32_t max_participations; /* vectors a unit gives, ever; 0: as many as fit */
 };
 
 /* A plan that mien_plan_set can start from: the preset of that name (preset.h lists them).

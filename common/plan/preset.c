@@ -210,6 +210,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .clip_by = MIEN_CLIP_BY_UPDATE,
         .mechanism = MIEN_PLAN_ROUNDED_GAUSSIAN,
         .noise_by = MIEN_PLAN_NOISE_BY_COORDINATOR,
+        .strategy = MIEN_PLAN_INDEPENDENT,
         .clip_rate = 0.2,
         .noise_multiplier = 1.0,
         .delta = 1e-6,

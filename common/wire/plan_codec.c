@@ -53,7 +53,9 @@
     X(clip_noise)                                                                                  \
     X(server_momentum)                                                                             \
     X(server_second)                                                                               \
-    X(server_tau)
+    X(server_tau)                                                                                  \
+    X(min_separation)                                                                              \
+    X(max_participations)
 
 #define LAYER_FIELDS(X)                                                                            \
     X(channels)                                                                                    \
@@ -130,6 +132,7 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->share = later(plan->share);
     m->conditioning = later(plan->conditioning);
     m->norm = later(plan->norm);
+    m->strategy = later(plan->strategy);
 #define COPY(field) m->field = plan->field;
     SAME_FIELDS(COPY)
 #undef COPY
@@ -255,6 +258,7 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->share = (enum mien_plan_share)was_later(in->share);
     out->conditioning = (enum mien_conditioning)was_later(in->conditioning);
     out->norm = (enum mien_norm)was_later(in->norm);
+    out->strategy = (enum mien_plan_strategy)was_later(in->strategy);
 #define COPY(field)                                                                                \
     out->field = in->field;                                                                        \
     if (!isfinite((double)in->field))                                                              \

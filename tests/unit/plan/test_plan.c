@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/plan/keys.h"
 #include "common/plan/preset.h"
+#include "common/plan/sampling.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -113,6 +114,59 @@ static void values_out_of_range_are_refused_by_name(void **state)
     }
 }
 
+/* A plan whose noise is correlated and that holds together. */
+static struct mien_plan correlated_plan(const char *strategy)
+{
+    struct mien_plan plan;
+    static const char *const keys[][2] = {{"round.rate", "1"},
+                                          {"privacy.sampling", "none"},
+                                          {"privacy.min_separation", "10"},
+                                          {"privacy.max_participations", "5"}};
+
+    assert_int_equal(mien_plan_preset("faces32", &plan, NULL), MIEN_OK);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_int_equal(mien_plan_set(&plan, keys[i][0], keys[i][1], NULL), MIEN_OK);
+    assert_int_equal(mien_plan_set(&plan, "privacy.strategy", strategy, NULL), MIEN_OK);
+    return plan;
+}
+
+/* One sentence for each combination that has no proof. */
+static void correlated_noise_is_refused_where_it_has_no_proof(void **state)
+{
+    (void)state;
+    static const char *const strategies[] = {"independent", "tree", "banded", "blt"};
+    static const char *const bad[][3] = {
+        {"privacy.sampling", "poisson", "privacy.sampling = none"},
+        {"privacy.mechanism", "discrete_gaussian", "rounded_gaussian"},
+        {"privacy.min_separation", "0", "privacy.min_separation"},
+        {"privacy.max_participations", "0", "privacy.max_participations"},
+        {"privacy.noise_multiplier", "0", "no noise"},
+        {"privacy.clip_quantile", "0.5", "privacy.clip_quantile"},
+        {"round.rounds", "5000", "round.rounds"},
+    };
+    struct mien_err err = {0};
+
+    for (size_t i = 0; i < 4; i++) {
+        const struct mien_plan plan = correlated_plan(strategies[i]);
+
+        assert_int_equal(mien_plan_validate(&plan, &err), MIEN_OK);
+        assert_int_equal(mien_plan_fleet(&plan), 150 * 50);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct mien_plan plan = correlated_plan("blt");
+
+        assert_int_equal(mien_plan_set(&plan, bad[i][0], bad[i][1], NULL), MIEN_OK);
+        assert_true(mien_plan_validate(&plan, &err) != MIEN_OK);
+        if (strstr(err.text, bad[i][2]) == NULL)
+            fail_msg("%s = %s: %s", bad[i][0], bad[i][1], err.text);
+    }
+    /* Limits of taking part alone: not beside coins. */
+    struct mien_plan plan = correlated_plan("independent");
+    plan.sampling = MIEN_PLAN_POISSON;
+    assert_int_equal(mien_plan_validate(&plan, &err), MIEN_EINVAL);
+    assert_non_null(strstr(err.text, "coins"));
+}
+
 static void networks_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
@@ -196,6 +250,7 @@ int main(void)
         cmocka_unit_test(every_key_comes_back_as_text),
         cmocka_unit_test(a_misspelt_key_is_told_the_nearest),
         cmocka_unit_test(values_out_of_range_are_refused_by_name),
+        cmocka_unit_test(correlated_noise_is_refused_where_it_has_no_proof),
         cmocka_unit_test(networks_that_do_not_fit_are_refused),
         cmocka_unit_test(a_code_is_one_hot_with_a_place_for_unknown),
         cmocka_unit_test(a_vocabulary_that_is_none_is_refused),

@@ -74,6 +74,29 @@ static void every_key_reaches_the_other_side(void **state)
     mien_buf_fini(&bytes);
 }
 
+/* Fields that plans did not always have: absent is what was so before. */
+static void a_strategy_and_its_limits_reach_the_other_side(void **state)
+{
+    (void)state;
+    struct mien_plan in = preset("demo");
+    struct mien_plan out;
+    struct mien_buf plain = encoded(&in);
+
+    assert_int_equal(mien_plan_decode(mien_buf_span(&plain), &out, NULL), MIEN_OK);
+    assert_int_equal(out.strategy, MIEN_PLAN_INDEPENDENT);
+    in.strategy = MIEN_PLAN_BANDED;
+    in.min_separation = 7;
+    in.max_participations = 300;
+    struct mien_buf bytes = encoded(&in);
+    assert_int_equal(bytes.len, plain.len + 3 + 3 + 4); /* tags of two bytes, 2, 7, 300 */
+    assert_int_equal(mien_plan_decode(mien_buf_span(&bytes), &out, NULL), MIEN_OK);
+    assert_int_equal(out.strategy, MIEN_PLAN_BANDED);
+    assert_int_equal(out.min_separation, 7);
+    assert_int_equal(out.max_participations, 300);
+    mien_buf_fini(&bytes);
+    mien_buf_fini(&plain);
+}
+
 static void the_fullest_plan_fits(void **state)
 {
     (void)state;
@@ -184,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_preset_comes_back_the_same),
         cmocka_unit_test(every_key_reaches_the_other_side),
+        cmocka_unit_test(a_strategy_and_its_limits_reach_the_other_side),
         cmocka_unit_test(the_fullest_plan_fits),
         cmocka_unit_test(a_change_of_any_number_changes_the_fingerprint),
         cmocka_unit_test(what_has_no_spelling_is_not_encoded),
