@@ -31,4 +31,20 @@ MIEN_CHECK enum mien_status mien_budget_check(const struct mien_budget *budget,
                                               const struct mien_dp_event *next,
                                               struct mien_budget_answer *out, struct mien_err *err);
 
+/* The same where one more release is not one more event: what was spent, and all with it.
+ *
+ *   before, after  [n_before], [n_after]; none costs nothing
+ *   errors         as above
+ */
+struct mien_budget_events {
+    const struct mien_dp_event *before;
+    size_t n_before;
+    const struct mien_dp_event *after;
+    size_t n_after;
+};
+MIEN_CHECK enum mien_status mien_budget_compare(const struct mien_budget *budget,
+                                                const struct mien_budget_events *events,
+                                                struct mien_budget_answer *out,
+                                                struct mien_err *err);
+
 #endif

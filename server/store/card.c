@@ -171,6 +171,12 @@ static const char *assumption_of(const struct mien_mechanism *m)
     case MIEN_SAMPLING_NONE:
         break;
     }
+    if (m->participations > 0)
+        return "none: no unit takes part more than participations times, nor within separation "
+               "rounds of its last part; coordinator and devices both keep to that";
+    if (m->separation > 1)
+        return "none: no unit takes part within separation rounds of its last part; coordinator "
+               "and devices both keep to that";
     return "none: a release counts as if every unit took part";
 }
 

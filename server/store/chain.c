@@ -33,6 +33,13 @@ const struct mien_chain_run *mien_chain_run(const struct mien_chain *chain)
     return &chain->run[chain->has_plan ? chain->plan.run - 1 : 0];
 }
 
+uint64_t mien_chain_step(const struct mien_chain *chain)
+{
+    const struct mien_chain_run *run = mien_chain_run(chain);
+
+    return run->n_sampled + run->n_unsampled;
+}
+
 uint64_t mien_chain_n_charged(const struct mien_chain *chain)
 {
     uint64_t n = 0;
@@ -166,6 +173,37 @@ static enum mien_status judge_start_model(const struct mien_chain *chain,
     return MIEN_OK;
 }
 
+static bool has_limits(const struct mien_chain *chain)
+{
+    const struct mien_mechanism *m = &chain->plan.mechanism;
+
+    return m->separation > 1 || m->participations > 0;
+}
+
+enum mien_status mien_chain_goes_on(const struct mien_chain *chain, struct mien_err *err)
+{
+    if (has_limits(chain) && mien_chain_run(chain)->restored)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "a restore has ended this run: the list of who took part has gaps, and "
+                            "correlated noise may have been drawn already; begin another run");
+    return MIEN_OK;
+}
+
+/* Correlated noise is proven for the planned steps of one run, each drawn once; limits of taking
+ * part for rounds without gaps, whose numbers devices count by. */
+static enum mien_status judge_step(const struct mien_chain *chain, bool later, struct mien_err *err)
+{
+    if (has_limits(chain) && later)
+        return mien_err_set(err, MIEN_ESTATE, "rounds between which units sit out have no gaps");
+    if (mien_mechanism_correlated(&chain->plan.mechanism) &&
+        mien_chain_step(chain) >= chain->plan.rounds)
+        return mien_err_set(err, MIEN_EPOLICY,
+                            "the %" PRIu32 " rounds that this run's correlated noise was planned "
+                            "for are used up: begin another run",
+                            chain->plan.rounds);
+    return mien_chain_goes_on(chain, err);
+}
+
 static enum mien_status judge_open(const struct mien_chain *chain,
                                    const struct mien_entry_round_open *open, struct mien_err *err)
 {
@@ -185,7 +223,7 @@ static enum mien_status judge_open(const struct mien_chain *chain,
         return mien_err_set(err, MIEN_ESTATE, "a round starts from the latest model");
     if (memcmp(open->plan_hash, chain->plan.plan_hash, 32) != 0)
         return mien_err_set(err, MIEN_ESTATE, "a round runs under the plan in force");
-    return MIEN_OK;
+    return judge_step(chain, later, err);
 }
 
 static enum mien_status judge_in_round(const struct mien_chain *chain,
@@ -307,19 +345,13 @@ static void apply_plan(struct mien_chain *chain, const struct mien_entry_plan *p
 
 static void charge(struct mien_chain *chain, enum mien_sampling sampling, uint64_t n)
 {
-    struct mien_chain_run *run = &chain->run[chain->plan.run - 1]; /* a plan comes first */
-
-    if (sampling == run->mechanism.sampling) {
-        run->n_sampled += n;
-        run->apart = fmax(run->apart, mien_mechanism_event(&run->mechanism, n).apart);
-    } else {
-        run->n_unsampled += n;
-    }
+    mien_chain_charge(&chain->run[chain->plan.run - 1], sampling, n); /* a plan comes first */
 }
 
 static void apply_restore(struct mien_chain *chain, const struct mien_entry_restore *restore)
 {
     charge(chain, MIEN_SAMPLING_NONE, restore->n_charged);
+    chain->run[chain->plan.run - 1].restored = true;
     chain->latest.version = restore->version;
     memcpy(chain->latest.model_hash, restore->model_hash, 32);
     memcpy(chain->latest.file_digest, restore->file_digest, 32);

@@ -19,6 +19,7 @@ struct mien_chain_run {
     uint64_t n_sampled;   /* releases charged as the plan samples */
     uint64_t n_unsampled; /* releases charged with q = 1 */
     double apart;         /* largest of the sampled ones: min_reports and drop_out may change */
+    bool restored;        /* a part of it was lost */
 };
 
 /* A population that is asked more often is better served by a ledger of its own and new consent. */
@@ -76,14 +77,25 @@ MIEN_CHECK enum mien_status mien_chain_cost(const struct mien_chain *chain,
                                             struct mien_dp_cost *cost, double *delta,
                                             struct mien_err *err);
 
-/* Whether `next` fits under the cap of the plan in force, and what was spent (store.h). */
+/* Whether n more releases, charged so, fit under the cap of the plan in force, and what was spent
+ * (store.h). */
 MIEN_CHECK enum mien_status mien_chain_budget(const struct mien_chain *chain,
-                                              const struct mien_dp_event *next,
+                                              enum mien_sampling sampling, uint64_t n,
                                               struct mien_budget_answer *out, struct mien_err *err);
+
+/* Charges a run with n more releases. */
+void mien_chain_charge(struct mien_chain_run *run, enum mien_sampling sampling, uint64_t n);
+
+/* Releases charged to the present run: the next one is its step of that number, from 0. */
+uint64_t mien_chain_step(const struct mien_chain *chain);
 
 /* How many more releases as the plan samples fit under its cap, at most `max`. */
 MIEN_CHECK enum mien_status mien_chain_n_fit(const struct mien_chain *chain, uint64_t max,
                                              uint64_t *n, struct mien_err *err);
+
+/* Whether the present run may open rounds (store.h).  errors  MIEN_EPOLICY */
+MIEN_CHECK enum mien_status mien_chain_goes_on(const struct mien_chain *chain,
+                                               struct mien_err *err);
 
 /* The round to open next (store.h). */
 struct mien_store_round mien_chain_next_round(const struct mien_chain *chain);

@@ -64,18 +64,33 @@ enum mien_status mien_chain_cost(const struct mien_chain *chain, struct mien_dp_
     return cost_of_runs(chain, chain->plan.run, cost, err);
 }
 
-enum mien_status mien_chain_budget(const struct mien_chain *chain, const struct mien_dp_event *next,
-                                   struct mien_budget_answer *out, struct mien_err *err)
+void mien_chain_charge(struct mien_chain_run *run, enum mien_sampling sampling, uint64_t n)
+{
+    if (sampling == run->mechanism.sampling) {
+        run->n_sampled += n;
+        run->apart = fmax(run->apart, mien_mechanism_event(&run->mechanism, 1).apart);
+    } else {
+        run->n_unsampled += n;
+    }
+}
+
+enum mien_status mien_chain_budget(const struct mien_chain *chain, enum mien_sampling sampling,
+                                   uint64_t n, struct mien_budget_answer *out, struct mien_err *err)
 {
     const struct mien_budget budget = {chain->plan.epsilon_cap, chain->plan.delta};
     struct mien_budget_answer answer;
     struct mien_dp_cost earlier;
     struct mien_dp_event spent[2];
-    size_t n = mien_chain_events(mien_chain_run(chain), spent);
+    struct mien_dp_event all[2];
+    struct mien_chain_run run = *mien_chain_run(chain);
+    struct mien_budget_events events = {.before = spent, .after = all};
     enum mien_status status = cost_of_runs(chain, chain->plan.run - 1, &earlier, err);
 
+    events.n_before = mien_chain_events(&run, spent);
+    mien_chain_charge(&run, sampling, n);
+    events.n_after = mien_chain_events(&run, all);
     if (status == MIEN_OK)
-        status = mien_budget_check(&budget, spent, n, next, &answer, err);
+        status = mien_budget_compare(&budget, &events, &answer, err);
     if (status != MIEN_OK)
         return status;
     if (earlier.epsilon > 0.0) {
@@ -101,9 +116,8 @@ enum mien_status mien_chain_n_fit(const struct mien_chain *chain, uint64_t max, 
 
     while (status == MIEN_OK && over - fits > 1) {
         const uint64_t middle = fits + (over - fits) / 2;
-        const struct mien_dp_event next = mien_mechanism_event(&chain->plan.mechanism, middle);
 
-        status = mien_chain_budget(chain, &next, &answer, err);
+        status = mien_chain_budget(chain, chain->plan.mechanism.sampling, middle, &answer, err);
         if (status == MIEN_OK && answer.allowed)
             fits = middle;
         else

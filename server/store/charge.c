@@ -59,15 +59,13 @@ enum mien_status mien_store_cost(const struct mien_store *store, struct mien_dp_
 enum mien_status mien_store_budget(struct mien_store *store, const struct mien_store_charge *charge,
                                    struct mien_budget_answer *out, struct mien_err *err)
 {
-    struct mien_dp_event next;
     struct mien_mechanism mechanism;
     enum mien_status status =
         mien_chain_mechanism(&store->chain, charge->sampling, &mechanism, err);
 
     if (status != MIEN_OK)
         return status;
-    next = mien_mechanism_event(&mechanism, 1);
-    return mien_chain_budget(&store->chain, &next, out, err);
+    return mien_chain_budget(&store->chain, charge->sampling, 1, out, err);
 }
 
 /* ---- what would fit ---- */
@@ -90,7 +88,10 @@ static double noise_that_fits(const struct mien_chain *chain)
                                      .delta = chain->plan.delta},
             &noise, NULL) != MIEN_OK)
         return 0.0;
-    return noise;
+    if (!mien_mechanism_correlated(&chain->plan.mechanism))
+        return noise;
+    /* That of the event is the multiplier over the sensitivity of all rounds. */
+    return noise * (mien_mechanism_noise(&chain->plan.mechanism) / planned.noise);
 }
 
 enum mien_status mien_store_refuse(const struct mien_store *store,

@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "common/dp/distributed.h"
 #include "common/dp/sampling.h"
+#include "common/dp/strategy.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -39,7 +40,7 @@ static struct mien_dp_event distributed_event(const struct mien_mechanism *m, ui
     };
 }
 
-struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count)
+double mien_mechanism_noise(const struct mien_mechanism *mechanism)
 {
     double sigma = sqrt((double)mechanism->sigma2_num / (double)mechanism->sigma2_den);
     double noise = sigma / (double)mechanism->bound;
@@ -47,6 +48,38 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
     /* Each of the five roundings is to the nearest: two units in the last place cover them. */
     for (int i = 0; i < 2; i++)
         noise = nextafter(noise, 0.0);
+    return noise;
+}
+
+bool mien_mechanism_correlated(const struct mien_mechanism *mechanism)
+{
+    static const uint8_t none[sizeof(mechanism->strategy)];
+
+    return memcmp(mechanism->strategy, none, sizeof(none)) != 0;
+}
+
+/* Without sampling: by what a unit's limits let it take part in. */
+static struct mien_dp_event event_of_limits(const struct mien_mechanism *m, uint64_t count)
+{
+    const struct mien_strategy_limits limits = {
+        .rounds = count,
+        .separation = m->separation,
+        .participations = m->participations > 0 ? m->participations : UINT64_MAX,
+    };
+    struct mien_strategy_table table;
+
+    /* An entry's strategy is known (mechanism_problem); one that is not has no noise. */
+    if (mien_strategy_table_find(m->strategy, m->separation, &table) != MIEN_OK)
+        return (struct mien_dp_event){.sampling = MIEN_SAMPLING_NONE, .rate = 1.0, .count = count};
+    return mien_strategy_event(&limits, &table, mien_mechanism_noise(m));
+}
+
+struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count)
+{
+    struct mien_dp_event event = {.sampling = mechanism->sampling,
+                                  .rate = mechanism->rate,
+                                  .noise = mien_mechanism_noise(mechanism),
+                                  .count = count};
     const struct mien_dp_draw draw = {
         .sampling = mechanism->sampling,
         .rate = mechanism->rate,
@@ -56,17 +89,15 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
         .min_reports = mechanism->min_reports,
         .drop_out = mechanism->drop_out,
     };
+
     if (mechanism->kind == MIEN_MECHANISM_DISTRIBUTED)
         return distributed_event(mechanism, count);
-    return (struct mien_dp_event){
-        .sampling = mechanism->sampling,
-        .rate = mechanism->rate,
-        .noise = noise,
-        .count = count,
-        .apart = mien_dp_draw_apart(&draw),
-        .kind = mechanism->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
-                                                                    : MIEN_DP_GAUSSIAN,
-    };
+    if (mechanism->sampling == MIEN_SAMPLING_NONE)
+        event = event_of_limits(mechanism, count);
+    event.apart = mien_dp_draw_apart(&draw);
+    event.kind = mechanism->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
+                                                                     : MIEN_DP_GAUSSIAN;
+    return event;
 }
 
 static bool same_real(double a, double b)
@@ -275,16 +306,12 @@ static bool is_square(uint64_t n)
 
 static const char *noise_problem(const struct mien_mechanism *m)
 {
-    static const uint8_t none[sizeof(m->strategy)];
-
     if (m->bound == 0 || m->bound > COUNT_MAX || m->dim == 0 || m->dim > COUNT_MAX)
         return "bound or coordinates out of range";
     if (m->sigma2_den == 0 || m->sigma2_num > COUNT_MAX || m->sigma2_den > COUNT_MAX)
         return "variance out of range";
     if (common_divisor(m->sigma2_num, m->sigma2_den) != 1)
         return "variance not in lowest terms";
-    if (memcmp(m->strategy, none, sizeof(none)) != 0)
-        return "a strategy of independent noise";
     if (m->kind == MIEN_MECHANISM_DISTRIBUTED)
         return m->sigma2_den != 1 || m->sigma2_num == 0 || m->shares == 0 ||
                        m->shares > MIEN_ENTRY_MAX_SHARES
@@ -297,6 +324,25 @@ static const char *noise_problem(const struct mien_mechanism *m)
     return NULL;
 }
 
+/* What limits of taking part and correlated noise are proven for. */
+static const char *parts_problem(const struct mien_mechanism *m)
+{
+    struct mien_strategy_table table;
+
+    if (m->separation == 0)
+        return "a separation of 0 rounds";
+    if (m->sampling != MIEN_SAMPLING_NONE && (m->separation > 1 || m->participations > 0))
+        return "limits of taking part beside sampling";
+    if (!mien_mechanism_correlated(m))
+        return NULL;
+    if (m->sampling != MIEN_SAMPLING_NONE || m->kind != MIEN_MECHANISM_ROUNDED_GAUSSIAN ||
+        m->participations == 0 || m->sigma2_num == 0)
+        return "correlated noise of a mechanism that it has no proof for";
+    return mien_strategy_table_find(m->strategy, m->separation, &table) == MIEN_OK
+               ? NULL
+               : "a strategy that this version of mien does not know";
+}
+
 static const char *cohort_problem(const struct mien_mechanism *m)
 {
     if (m->cohort == 0 || m->population > COUNT_MAX)
@@ -305,8 +351,6 @@ static const char *cohort_problem(const struct mien_mechanism *m)
         return "a cap below the fewest reports";
     if (!(m->drop_out >= 0.0 && m->drop_out < 1.0))
         return "drop-out not in [0, 1)";
-    if (m->separation == 0)
-        return "a separation of 0 rounds";
     return NULL;
 }
 
@@ -329,7 +373,9 @@ static const char *mechanism_problem(const struct mien_mechanism *m)
         return "rate not in (0, 1]";
     if (m->sampling == MIEN_SAMPLING_NONE && m->rate < 1.0)
         return "a rate without sampling";
-    return noise_problem(m) != NULL ? noise_problem(m) : cohort_problem(m);
+    if (noise_problem(m) != NULL)
+        return noise_problem(m);
+    return cohort_problem(m) != NULL ? cohort_problem(m) : parts_problem(m);
 }
 
 static const char *plan_problem(const struct mien_entry_plan *plan)

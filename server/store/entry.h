@@ -78,7 +78,8 @@ struct mien_mechanism {
     uint32_t separation;     /* rounds from one part to the next: 1 is every round */
     uint32_t participations; /* releases a unit is part of at most; 0: no limit but the run's */
 
-    uint8_t strategy[32]; /* SHA-256 of the coefficients of correlated noise; 0: independent */
+    /* Correlated noise: the digest of its table (common/dp/strategy_table.h); 0: independent. */
+    uint8_t strategy[32];
 
     /* Of noise by devices, else 0 and not in the bytes: in any sum the noise of so many. */
     uint32_t shares;
@@ -171,7 +172,15 @@ bool mien_mechanism_same(const struct mien_mechanism *a, const struct mien_mecha
 MIEN_CHECK enum mien_status mien_entry_decode(struct mien_span bytes, struct mien_entry *out,
                                               struct mien_err *err);
 
-/* The accountant's event of `count` releases under a mechanism: z = sigma / B rounded down. */
+/* z = sigma / B of one release, rounded down. */
+double mien_mechanism_noise(const struct mien_mechanism *mechanism);
+
+/* The accountant's event of the first `count` releases of a run under a mechanism: what they cost
+ * together. Without sampling a unit counts as often as its limits let it take part, and correlated
+ * noise makes one event of all releases. */
 struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism, uint64_t count);
+
+/* Whether the noise is correlated over the run's rounds. */
+bool mien_mechanism_correlated(const struct mien_mechanism *mechanism);
 
 #endif

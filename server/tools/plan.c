@@ -2,6 +2,8 @@
 /* mien plan: what a plan asks of devices, and what it costs units, before anything runs. */
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/dp/strategy_table.h"
+#include "common/plan/sampling.h"
 #include "server/store/config.h"
 #include "server/tools/ask.h"
 #include "server/tools/plan_facts.h"
@@ -95,6 +97,12 @@ static void print_privacy(const struct mien_plan *plan, const struct mien_plan_f
         printf("             devices add it, sigma %.6g each; that of %" PRIu32
                " honest survivors of a group is enough\n",
                sqrt((double)f->share), f->n_shares);
+    if (mien_plan_limits_parts(plan))
+        printf(
+            "             with %s noise; a unit gives %u vectors at most (0: as many as fit), %u "
+            "rounds apart: about %" PRIu64 " units\n",
+            mien_strategy_name((enum mien_strategy_kind)plan->strategy), plan->max_participations,
+            plan->min_separation > 0 ? plan->min_separation : 1, mien_plan_fleet(plan));
     if (plan->epsilon_cap > 0.0 && f->epsilon > plan->epsilon_cap)
         printf("             the cap of %g ends the run before %u releases\n", plan->epsilon_cap,
                plan->rounds);

@@ -66,7 +66,9 @@ static enum mien_status privacy_facts(const struct mien_plan *plan, struct mien_
     status = mien_dp_account(&event, 1, plan->delta, &cost, err);
     if (status != MIEN_OK)
         return status;
-    out->noise = event.noise;
+    out->noise = mien_mechanism_correlated(&entry.mechanism)
+                     ? mien_mechanism_noise(&entry.mechanism)
+                     : event.noise;
     out->epsilon = cost.epsilon;
     out->epsilon_witness = cost.epsilon_witness;
     return MIEN_OK;

@@ -5,6 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/dp/strategy_table.h"
 #include "server/store/anchor.h"
 #include "server/store/statedir.h"
 #include "server/tools/ask.h"
@@ -208,6 +209,28 @@ static void print_shares(const struct mien_mechanism *m)
            sqrt((double)m->sigma2_num), m->shares, event.noise, event.off);
 }
 
+static bool has_limits(const struct mien_mechanism *m)
+{
+    return m->separation > 1 || m->participations > 0;
+}
+
+static void print_limits(const struct mien_mechanism *m)
+{
+    struct mien_strategy_table table;
+    const bool known = mien_strategy_table_find(m->strategy, m->separation, &table) == MIEN_OK;
+
+    printf("nobody drawn;\n    each person takes part");
+    if (m->participations > 0)
+        printf(" at most %" PRIu32 " times", m->participations);
+    if (m->separation > 1)
+        printf("%s %" PRIu32 " rounds or more apart", m->participations > 0 ? "," : "",
+               m->separation);
+    if (mien_mechanism_correlated(m))
+        printf("; the noise is correlated over rounds (%s), the run one release",
+               known ? mien_strategy_name(table.kind) : "?");
+    printf("\n");
+}
+
 static void print_event(const struct mien_card_event *event)
 {
     const struct mien_mechanism *m = &event->mechanism;
@@ -223,7 +246,9 @@ static void print_event(const struct mien_card_event *event)
     printf("and %s Gaussian noise of sigma %.6g (z = %.4g); ",
            m->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? "discrete" : "rounded", sigma,
            sigma / (double)m->bound);
-    if (m->sampling == MIEN_SAMPLING_NONE)
+    if (m->sampling == MIEN_SAMPLING_NONE && has_limits(m))
+        print_limits(m);
+    else if (m->sampling == MIEN_SAMPLING_NONE)
         printf("counted as if everybody took part\n");
     else if (m->sampling == MIEN_SAMPLING_FIXED)
         printf("a secret subset of fixed size, a share of %.4g of all\n", m->rate);
@@ -245,12 +270,14 @@ static void print_assumptions(const struct mien_card *card)
     bool sampled = false;
     bool central = false;
     bool devices = false;
+    bool limited = false;
 
     for (size_t i = 0; i < card->n_events; i++) {
         const struct mien_card_event *event = &card->events[i];
 
         devices = devices || by_devices(event);
         central = central || !by_devices(event);
+        limited = limited || (!by_devices(event) && has_limits(&event->mechanism));
         sampled =
             sampled || (!by_devices(event) && event->mechanism.sampling != MIEN_SAMPLING_NONE);
     }
@@ -258,6 +285,9 @@ static void print_assumptions(const struct mien_card *card)
     if (sampled)
         printf("  the coordinator drew every person by a secret and fair coin, and nobody but it "
                "knows the draws\n  (a witness needs no such assumption);\n");
+    if (limited)
+        printf("  the coordinator let nobody take part earlier or more often than that; a device "
+               "refuses for itself;\n");
     if (central)
         printf(
             "  the coordinator added the noise that it has charged for, from a good generator;\n");

@@ -6,6 +6,7 @@
 
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/dp/strategy_table.h"
 #include "server/store/store.h"
 
 #include <dirent.h>
@@ -98,6 +99,21 @@ static inline struct mien_entry_plan fixture_plan(void)
         .delta = 1e-5,
         .epsilon_cap = INFINITY,
     };
+}
+
+/* A run of banded noise whose units take part three times, two rounds apart. */
+static inline struct mien_entry_plan fixture_correlated(void)
+{
+    struct mien_entry_plan plan = fixture_plan();
+    struct mien_strategy_table table;
+
+    plan.mechanism.sampling = MIEN_SAMPLING_NONE;
+    plan.mechanism.rate = 1.0;
+    plan.mechanism.separation = 2;
+    plan.mechanism.participations = 3;
+    assert_int_equal(mien_strategy_table_make(MIEN_STRATEGY_BANDED, 2, &table), MIEN_OK);
+    assert_int_equal(mien_strategy_table_digest(&table, plan.mechanism.strategy), MIEN_OK);
+    return plan;
 }
 
 static inline void fixture_create(const char *dir, const struct mien_entry_plan *plan)

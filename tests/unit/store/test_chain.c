@@ -9,7 +9,8 @@ static const uint8_t some_head[32] = {1};
 static enum mien_status judge(const struct mien_chain *chain, struct mien_entry *entry)
 {
     entry->seq = chain->begun ? chain->mark.seq + 1 : 0;
-    entry->epoch = chain->mark.epoch + (entry->kind == MIEN_ENTRY_START ? 1 : 0);
+    entry->epoch = chain->mark.epoch +
+                   (entry->kind == MIEN_ENTRY_START || entry->kind == MIEN_ENTRY_RESTORE ? 1 : 0);
     return mien_chain_judge(chain, entry, NULL);
 }
 
@@ -110,17 +111,16 @@ static void the_cap_is_one_for_all_runs(void **state)
     release(&chain);
     const double first = cost_of(&chain.run[0].mechanism, 1, 1e-5).epsilon;
     const double next = cost_of(&plan.plan.mechanism, 1, 1e-6).epsilon;
-    const struct mien_dp_event event = mien_mechanism_event(&plan.plan.mechanism, 1);
     plan.plan.epsilon_cap = (first + next) * (1.0 - 1e-9);
     take(&chain, plan);
     model.model.version = 2;
     take(&chain, model);
-    assert_int_equal(mien_chain_budget(&chain, &event, &answer, NULL), MIEN_OK);
+    assert_int_equal(mien_chain_budget(&chain, MIEN_SAMPLING_POISSON, 1, &answer, NULL), MIEN_OK);
     assert_false(answer.allowed); /* either alone would fit */
     assert_true(answer.before.epsilon == first);
     assert_true(answer.after.epsilon >= first + next);
     chain.plan.epsilon_cap = (first + next) * (1.0 + 1e-9);
-    assert_int_equal(mien_chain_budget(&chain, &event, &answer, NULL), MIEN_OK);
+    assert_int_equal(mien_chain_budget(&chain, MIEN_SAMPLING_POISSON, 1, &answer, NULL), MIEN_OK);
     assert_true(answer.allowed);
 }
 
@@ -173,9 +173,75 @@ static void a_ledger_holds_a_bounded_number_of_runs(void **state)
     assert_int_equal(judge(&chain, &plan), MIEN_EPOLICY);
 }
 
+static enum mien_status judge_open(struct mien_chain *chain, uint64_t skip)
+{
+    const struct mien_store_round next = mien_chain_next_round(chain);
+    struct mien_entry open = {.kind = MIEN_ENTRY_ROUND_OPEN};
+
+    open.round_open.round = next.round + skip;
+    open.round_open.attempt = next.attempt;
+    open.round_open.model_version = chain->latest.version;
+    memcpy(open.round_open.model_hash, chain->latest.model_hash, 32);
+    memcpy(open.round_open.plan_hash, chain->plan.plan_hash, 32);
+    return judge(chain, &open);
+}
+
+/* The whole run is one Gaussian: another release is not another event. */
+static void correlated_releases_are_charged_together(void **state)
+{
+    (void)state;
+    struct mien_chain chain;
+    struct mien_budget_answer answer;
+    struct mien_dp_cost cost;
+    double delta;
+
+    begin(&chain);
+    chain.plan = fixture_correlated();
+    chain.run[0].mechanism = chain.plan.mechanism;
+    for (uint64_t t = 0; t < 10; t++) {
+        assert_int_equal(mien_chain_step(&chain), t);
+        assert_int_equal(mien_chain_budget(&chain, MIEN_SAMPLING_NONE, 1, &answer, NULL), MIEN_OK);
+        assert_int_equal(judge_open(&chain, 1), MIEN_ESTATE); /* no gaps */
+        assert_int_equal(judge_open(&chain, 0), MIEN_OK);
+        release(&chain);
+        assert_int_equal(mien_chain_cost(&chain, &cost, &delta, NULL), MIEN_OK);
+        assert_true(cost.epsilon == answer.after.epsilon);
+        assert_true(cost.epsilon == cost_of(&chain.plan.mechanism, t + 1, 1e-5).epsilon);
+    }
+    /* A unit is in three of ten: far below ten releases on their own. */
+    const double alone = cost_of(&chain.plan.mechanism, 1, 1e-5).epsilon;
+    assert_true(cost.epsilon < 3 * alone);
+    assert_int_equal(judge_open(&chain, 0), MIEN_EPOLICY); /* the planned rounds are used up */
+}
+
+static void a_restore_ends_a_run_with_limits(void **state)
+{
+    (void)state;
+    struct mien_chain chain;
+    struct mien_entry entry = {.kind = MIEN_ENTRY_RESTORE};
+
+    begin(&chain);
+    chain.plan = fixture_correlated();
+    chain.run[0].mechanism = chain.plan.mechanism;
+    release(&chain);
+    entry.restore.n_charged = 2;
+    entry.restore.mechanism = chain.plan.mechanism;
+    entry.restore.version = chain.latest.version;
+    take(&chain, entry);
+    assert_int_equal(mien_chain_step(&chain), 3);
+    assert_int_equal(mien_chain_goes_on(&chain, NULL), MIEN_EPOLICY);
+    assert_int_equal(judge_open(&chain, 0), MIEN_EPOLICY);
+    /* Without limits a restored run goes on. */
+    begin(&chain);
+    chain.run[0].restored = true;
+    assert_int_equal(mien_chain_goes_on(&chain, NULL), MIEN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(correlated_releases_are_charged_together),
+        cmocka_unit_test(a_restore_ends_a_run_with_limits),
         cmocka_unit_test(a_second_run_adds_to_what_the_first_has_spent),
         cmocka_unit_test(the_cap_is_one_for_all_runs),
         cmocka_unit_test(a_run_begins_between_rounds_with_a_model_of_its_own),

@@ -3,6 +3,8 @@
 
 #include "tests/unit/store/entry_samples.h"
 
+#include "common/dp/strategy.h"
+
 static void encode(const struct mien_entry *entry, struct mien_buf *out)
 {
     assert_int_equal(mien_entry_encode(entry, out), MIEN_OK);
@@ -176,6 +178,74 @@ static void the_discrete_gaussian_is_charged_by_bounds_that_hold_for_it(void **s
     assert_true(of_discrete.epsilon_witness > of_rounded.epsilon_witness);
 }
 
+/* From the entry's fields alone: the table of the digest, its sensitivity after t releases. */
+static void a_run_of_correlated_noise_is_charged_by_its_table(void **state)
+{
+    (void)state;
+    const struct mien_mechanism m = fixture_correlated().mechanism;
+    const struct mien_strategy_limits limits[] = {{1, 2, 3}, {2, 2, 3}, {3, 2, 3}, {10, 2, 3}};
+    struct mien_strategy_table table;
+    double last = INFINITY;
+
+    assert_int_equal(mien_strategy_table_make(MIEN_STRATEGY_BANDED, 2, &table), MIEN_OK);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        const struct mien_dp_event event = mien_mechanism_event(&m, limits[i].rounds);
+        double squared = 0.0;
+
+        assert_int_equal(mien_strategy_of_table(&limits[i], &table, &squared, NULL), MIEN_OK);
+        assert_int_equal(event.count, 1);
+        assert_int_equal(event.sampling, MIEN_SAMPLING_NONE);
+        assert_true(event.noise <= 2.0 / sqrt(squared));
+        assert_true(event.noise >= 2.0 / sqrt(squared) * (1.0 - 1e-14));
+        assert_true(event.noise <= last); /* more rounds never cost less */
+        last = event.noise;
+    }
+    assert_int_equal(mien_mechanism_event(&m, 0).count, 0);
+}
+
+static void limits_of_taking_part_count_for_independent_noise(void **state)
+{
+    (void)state;
+    struct mien_mechanism m = fixture_correlated().mechanism;
+
+    memset(m.strategy, 0, sizeof(m.strategy));
+    assert_int_equal(mien_mechanism_event(&m, 3).count, 2); /* rounds 0 and 2 */
+    assert_int_equal(mien_mechanism_event(&m, 100).count, 3);
+    m.participations = 0;
+    assert_int_equal(mien_mechanism_event(&m, 100).count, 50);
+    m.separation = 1;
+    assert_int_equal(mien_mechanism_event(&m, 100).count, 100);
+}
+
+/* What has no proof has no bytes, and a strategy that nobody can make again neither. */
+static void a_strategy_without_proof_has_no_bytes(void **state)
+{
+    (void)state;
+    struct mien_entry entry = {.kind = MIEN_ENTRY_PLAN, .plan = fixture_correlated()};
+    struct mien_mechanism *m = &entry.plan.mechanism;
+    const struct mien_mechanism good = *m;
+    struct mien_buf out = {0};
+
+    encode(&entry, &out);
+    mien_buf_fini(&out);
+    for (int i = 0; i < 7; i++) {
+        *m = good;
+        m->strategy[5] ^= i == 0;
+        m->separation += i == 1; /* the table of another separation */
+        m->participations = i == 2 ? 0 : m->participations;
+        m->kind = i == 3 ? MIEN_MECHANISM_DISCRETE_GAUSSIAN : m->kind;
+        m->sigma2_num = i == 4 ? 0 : m->sigma2_num;
+        if (i >= 5) {
+            m->sampling = MIEN_SAMPLING_POISSON;
+            m->rate = 0.1;
+        }
+        if (i == 6) /* limits without a strategy beside coins */
+            memset(m->strategy, 0, sizeof(m->strategy));
+        assert_int_equal(mien_entry_encode(&entry, &out), MIEN_EINVAL);
+    }
+    mien_buf_fini(&out);
+}
+
 static void whatever_is_accepted_has_one_spelling(void **state)
 {
     (void)state;
@@ -212,6 +282,9 @@ int main(void)
         cmocka_unit_test(an_entry_of_the_first_format_is_refused_with_a_sentence),
         cmocka_unit_test(noise_is_never_counted_as_more_than_it_is),
         cmocka_unit_test(the_discrete_gaussian_is_charged_by_bounds_that_hold_for_it),
+        cmocka_unit_test(a_run_of_correlated_noise_is_charged_by_its_table),
+        cmocka_unit_test(limits_of_taking_part_count_for_independent_noise),
+        cmocka_unit_test(a_strategy_without_proof_has_no_bytes),
         cmocka_unit_test(whatever_is_accepted_has_one_spelling),
     };
 
