@@ -191,6 +191,41 @@ static enum mien_status refuse_plan(struct mien_client_core *core, const char *w
     return status;
 }
 
+/* Whether this device has taken part too often, or too lately, for the plan; it does not rest on
+ * the coordinator's count. Another attempt at the round of the last vector is the same part: of
+ * the attempts at a round at most one is released. */
+static bool sits_out(const struct mien_client_core *core, bool *for_good, struct mien_err *err)
+{
+    const struct mien_client_record *record = &core->config.record;
+    const struct mien_plan *plan = &core->round->plan;
+    const uint64_t round = core->round->assign.round;
+
+    *for_good = plan->max_participations > 0 && record->n_sent >= plan->max_participations;
+    if (core->round->assign.purpose == MIEN_MESSAGE_PURPOSE_DRILL || record->n_sent == 0)
+        return false;
+    if (*for_good)
+        (void)!mien_err_set(err, MIEN_EPOLICY,
+                            "this device has given %" PRIu64 " vectors, the plan lets a unit give "
+                            "%" PRIu32,
+                            record->n_sent, plan->max_participations);
+    else if (round != record->sent_round && round - record->sent_round < plan->min_separation)
+        (void)!mien_err_set(err, MIEN_EPOLICY,
+                            "this device took part in round %" PRIu64
+                            " and sits out until round %" PRIu64 " by the plan",
+                            record->sent_round, record->sent_round + plan->min_separation);
+    else
+        return false;
+    return true;
+}
+
+static enum mien_status sit_out(struct mien_client_core *core, bool for_good, const char *why)
+{
+    mien_core_log(core, MIEN_WARN, "device.sits_out round=%" PRIu64 " why=\"%s\"",
+                  core->round->assign.round, why);
+    return for_good ? refuse_plan(core, why)
+                    : mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY, "%s", why);
+}
+
 static enum mien_status say_ready(struct mien_client_core *core, uint64_t now_ms)
 {
     const struct mien_core_round *round = core->round;
@@ -255,12 +290,20 @@ static void say_consent(struct mien_client_core *core)
                       " people or more without noise, and adds it before anything "
                       "is released\"",
                       round->plan.noise_multiplier, round->plan.group_min);
+    if (round->plan.max_participations > 0 || round->plan.min_separation > 1)
+        mien_core_log(core, MIEN_INFO,
+                      "device.consent vectors_at_most=%" PRIu32 " rounds_apart=%" PRIu32
+                      " vectors_given=%" PRIu64 " why=\"the plan's epsilon rests on nobody taking "
+                      "part more often or earlier; this device refuses if asked to\"",
+                      round->plan.max_participations, round->plan.min_separation,
+                      core->config.record.n_sent);
 }
 
 static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
 {
     struct mien_core_round *round = core->round;
     struct mien_err err = {0};
+    bool for_good = false;
     enum mien_status status = mien_plan_decode(core->plan.bytes, &round->plan, &err);
 
     if (status == MIEN_ENOMEM)
@@ -291,6 +334,8 @@ static enum mien_status on_plan(struct mien_client_core *core, uint64_t now_ms)
         return refuse_plan(core, err.text);
     if (status != MIEN_OK)
         return status;
+    if (sits_out(core, &for_good, &err))
+        return sit_out(core, for_good, err.text);
     if (mien_plan_warning(&round->plan) != NULL)
         mien_core_log(core, MIEN_WARN, "device.plan why=\"%s\"", mien_plan_warning(&round->plan));
     say_consent(core);

@@ -51,6 +51,9 @@ static bool may_join_late(struct mien_coordinator *c, uint64_t now_ms, uint32_t 
         return false;
     if (admission != MIEN_ADMITTED_NONE || mien_round_is_sampled(c))
         return admission == MIEN_ADMITTED;
+    if (mien_plan_limits_parts(&c->config.plan) &&
+        (c->n_admitted >= c->config.plan.cohort || !mien_round_may_take_part(c, peer)))
+        return false;
     if (mien_round_admit(c, peer) != MIEN_OK)
         return false;
     c->counts.drawn++;
@@ -110,6 +113,15 @@ void mien_round_opened(struct mien_coordinator *c, uint64_t now_ms)
     uint32_t *list = NULL;
     uint32_t n = 0;
 
+    if (c->job.status != MIEN_OK) {
+        /* The run is over; nothing was opened. */
+        c->exhausted = true;
+        c->phase = MIEN_PHASE_WAITING;
+        mien_wipe(c->coin_key, sizeof(c->coin_key));
+        mien_round_log(c, MIEN_ERROR, "run.over round=%" PRIu64 " why=\"%s\"", c->round.round,
+                       mien_err_text(&c->job.err, c->job.status));
+        return;
+    }
     c->phase = MIEN_PHASE_COLLECT;
     c->deadline_ms = now_ms + (uint64_t)c->config.plan.deadline_s * 1000;
     enum mien_status status = mien_round_draw(c, &list, &n);

@@ -9,37 +9,12 @@
 #include "server/core/internal.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* After a round that was abandoned: give devices time to come back. */
 #define PAUSE_AFTER_ABANDON_MS 1000
-
-static enum mien_status make_noise(struct mien_coordinator *c, struct mien_err *err)
-{
-    const double sigma = ceil(c->config.plan.noise_multiplier * (double)c->params.bound);
-    struct mien_discrete_gaussian of_devices;
-
-    if (c->params.share > 0) /* all of it; here only whether they can draw it */
-        return mien_discrete_gaussian_init(&of_devices, c->params.share, 1);
-    if (sigma == 0.0)
-        return MIEN_OK;
-    if (sigma > (double)MIEN_NOISE_MAX_SIGMA)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "privacy.noise_multiplier: sigma would be %.0f, above %" PRIu64, sigma,
-                            (uint64_t)MIEN_NOISE_MAX_SIGMA);
-    const uint64_t whole = (uint64_t)sigma;
-    if (c->config.plan.mechanism == MIEN_PLAN_ROUNDED_GAUSSIAN)
-        return mien_noise_new(whole, &c->noise_sampler);
-    if (whole > UINT32_MAX ||
-        mien_discrete_gaussian_init(&c->discrete, whole * whole, 1) != MIEN_OK)
-        return mien_err_set(
-            err, MIEN_EINVAL,
-            "privacy.mechanism = discrete_gaussian: sigma %" PRIu64 " is above 2^28", whole);
-    return MIEN_OK;
-}
 
 static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
 {
@@ -57,7 +32,7 @@ static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
     if (status == MIEN_OK)
         status = mien_ed25519_public(c->config.signing_seed, c->signing_key);
     if (status == MIEN_OK)
-        status = make_noise(c, err);
+        status = mien_round_make_noise(c, err);
     if (status == MIEN_OK && mien_plan_trains_at_coordinator(plan))
         status = mien_gtrainer_new(plan, &c->gtrainer);
     if (status == MIEN_OK)
@@ -66,6 +41,8 @@ static enum mien_status set_up(struct mien_coordinator *c, struct mien_err *err)
         status = mien_round_state_new(c, &c->next);
     if (status == MIEN_OK)
         status = mien_round_state_load(c);
+    if (status == MIEN_OK)
+        status = mien_round_load_parts(c, err);
     c->total = status == MIEN_OK ? mien_calloc(c->params.dim, sizeof(*c->total)) : NULL;
     return status == MIEN_OK && c->total == NULL ? MIEN_ENOMEM : status;
 }
@@ -108,6 +85,7 @@ void mien_coordinator_free(struct mien_coordinator *c)
     mien_noise_free(c->noise_sampler);
     mien_buf_fini(&c->plan_bytes);
     mien_free(c->peers);
+    mien_free(c->parts);
     mien_wipe(c, sizeof(*c));
     mien_free(c);
 }
@@ -451,7 +429,8 @@ static void fail(struct mien_coordinator *c)
 static bool is_fatal(const struct mien_job *job)
 {
     return job->status != MIEN_OK &&
-           !(job->kind == MIEN_JOB_RESERVE && job->status == MIEN_EPOLICY) &&
+           !(job->status == MIEN_EPOLICY &&
+             (job->kind == MIEN_JOB_RESERVE || job->kind == MIEN_JOB_OPEN)) &&
            !(job->kind == MIEN_JOB_RELEASE && !job->any_session);
 }
 

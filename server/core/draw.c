@@ -66,7 +66,7 @@ uint32_t mien_round_count_units(const struct mien_coordinator *c)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < c->n_peers; i++)
-        n += mien_round_stands_for_unit(c, i);
+        n += mien_round_stands_for_unit(c, i) && mien_round_may_take_part(c, i);
     return n;
 }
 
@@ -132,8 +132,11 @@ static enum mien_status draw_units(struct mien_coordinator *c, uint32_t *list, u
 
     switch (plan->sampling) {
     case MIEN_PLAN_UNSAMPLED:
+        /* Who sits out after a round is missed in the next: no more than are needed take part. */
+        if (mien_plan_limits_parts(plan))
+            status = keep_some(c, list, n, plan->cohort);
         c->counts.drawn = *n;
-        return MIEN_OK;
+        return status;
     case MIEN_PLAN_FIXED:
         status = keep_some(c, list, n, plan->cohort);
         c->counts.drawn = *n;
@@ -157,8 +160,10 @@ enum mien_status mien_round_admit(struct mien_coordinator *c, uint32_t peer)
     struct mien_admitted *grown =
         mien_reallocarray(c->admitted, c->n_admitted + 1, sizeof(*c->admitted));
 
-    if (grown == NULL)
+    if (grown == NULL || mien_round_make_room(c) != MIEN_OK) {
+        c->admitted = grown == NULL ? c->admitted : grown;
         return MIEN_ENOMEM;
+    }
     c->admitted = grown;
     memcpy(grown[c->n_admitted].unit, c->peers[peer].identity.unit_digest, 32);
     memcpy(grown[c->n_admitted].device, c->peers[peer].identity.device_id, 16);
@@ -186,7 +191,7 @@ enum mien_status mien_round_draw(struct mien_coordinator *c, uint32_t **list, ui
 
     *n = 0;
     for (uint32_t i = 0; i < c->n_peers && status == MIEN_OK; i++) {
-        if (mien_round_stands_for_unit(c, i))
+        if (mien_round_stands_for_unit(c, i) && mien_round_may_take_part(c, i))
             found[(*n)++] = i;
     }
     if (status == MIEN_OK)

@@ -133,8 +133,11 @@ void mien_round_free_inputs(struct mien_coordinator *c)
 
 void mien_round_inputs_done(struct mien_coordinator *c)
 {
-    for (uint32_t i = 0; i < c->job.inputs.n; i++)
+    for (uint32_t i = 0; i < c->job.inputs.n; i++) {
+        if (!c->drill.running)
+            mien_round_note_part(c, c->job.inputs.unit[i]);
         answer_input(c, &c->job.inputs, i);
+    }
     mien_round_free_inputs(c);
     mien_round_grant_slots(c);
 }

@@ -5,6 +5,7 @@
 #ifndef MIEN_CORE_INTERNAL_H
 #define MIEN_CORE_INTERNAL_H
 
+#include "common/dp/correlated.h"
 #include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
 #include "common/nn/gtrainer.h"
@@ -130,6 +131,8 @@ struct mien_coordinator {
     uint8_t signing_key[32];
     struct mien_noise *noise_sampler;       /* of the rounded Gaussian; NULL without */
     struct mien_discrete_gaussian discrete; /* of the discrete one; t is 0 without */
+    struct mien_strategy_table strategy;    /* of the noise; the samplers above if independent */
+    uint64_t sigma;                         /* of correlated noise */
     struct mien_gtrainer *gtrainer;         /* NULL when devices train the generator */
     struct mien_release_state model;        /* served */
     struct mien_release_state next;         /* being made by RELEASE */
@@ -151,6 +154,10 @@ struct mien_coordinator {
     uint8_t coin_key[32];           /* secret, erased when all coins have fallen */
     struct mien_admitted *admitted; /* [n_admitted] units drawn for the round */
     uint32_t n_admitted;
+    struct mien_ledger_part
+        *parts; /* [n_parts] by unit, rising; of plans with limits of taking part */
+    size_t n_parts;
+    size_t room_for_parts;
     struct mien_group *groups;
     uint32_t n_groups;
     struct mien_job job;
@@ -190,7 +197,7 @@ uint64_t mien_round_packed_bytes(const struct mien_coordinator *c);
 bool mien_round_is_sampled(const struct mien_coordinator *c);
 /* Whether devices of the unit are connected; they know from here on that there are more. */
 bool mien_round_share_unit(struct mien_coordinator *c, const uint8_t unit[32]);
-/* Units whose check-ins are held: N_t of the opening rule. */
+/* Units whose check-ins are held and who may take part: N_t of the opening rule. */
 uint32_t mien_round_count_units(const struct mien_coordinator *c);
 /* Whether a peer is the first of its unit whose check-in is held. */
 bool mien_round_stands_for_unit(const struct mien_coordinator *c, uint32_t peer);
@@ -203,6 +210,21 @@ enum mien_admission { MIEN_ADMITTED_NONE, MIEN_ADMITTED, MIEN_ADMITTED_OTHER };
 enum mien_admission mien_round_admission(const struct mien_coordinator *c, uint32_t peer);
 MIEN_CHECK enum mien_status mien_round_admit(struct mien_coordinator *c, uint32_t peer);
 void mien_round_forget_draw(struct mien_coordinator *c);
+
+/* noise.c */
+/* The sampler of the plan.  errors  MIEN_EINVAL  sigma; MIEN_ENOMEM, MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_round_make_noise(struct mien_coordinator *c, struct mien_err *err);
+/* Fills c->total, after RESERVE; fails closed. */
+MIEN_CHECK enum mien_status mien_round_draw_noise(struct mien_coordinator *c, struct mien_job *job);
+
+/* parts.c: minimum separation and most participations of a unit */
+MIEN_CHECK enum mien_status mien_round_load_parts(struct mien_coordinator *c, struct mien_err *err);
+/* Whether a peer's unit may take part in c->round. */
+bool mien_round_may_take_part(const struct mien_coordinator *c, uint32_t peer);
+/* Room for the parts of all that are admitted and one more.  errors  MIEN_ENOMEM */
+MIEN_CHECK enum mien_status mien_round_make_room(struct mien_coordinator *c);
+/* A unit's vector is durable in c->round; there is room. */
+void mien_round_note_part(struct mien_coordinator *c, const uint8_t unit[32]);
 
 /* collect.c */
 void mien_round_assign(struct mien_coordinator *c, uint64_t now_ms, uint32_t peer);

@@ -72,12 +72,7 @@ static enum mien_status run_reserve(struct mien_coordinator *c, struct mien_job 
 
     if (status != MIEN_OK)
         return status;
-    if (c->noise_sampler != NULL)
-        return mien_noise_draw(c->noise_sampler, &c->config.rng, c->total, c->params.dim);
-    if (c->discrete.t != 0)
-        return mien_discrete_gaussian_draw(&c->discrete, &c->config.rng, c->total, c->params.dim);
-    memset(c->total, 0, c->params.dim * sizeof(*c->total));
-    return MIEN_OK;
+    return mien_round_draw_noise(c, job);
 }
 
 void mien_job_run(struct mien_job *job)

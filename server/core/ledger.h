@@ -42,6 +42,13 @@ struct mien_ledger_counts {
     double seconds;
 };
 
+/* What a unit has taken part in, ever. */
+struct mien_ledger_part {
+    uint8_t unit[32];
+    uint64_t n;          /* vectors that it gave */
+    uint64_t last_round; /* of the last one */
+};
+
 struct mien_ledger_release {
     uint8_t model_hash[32];
     struct mien_span file;         /* the model's safetensors bytes */
@@ -52,8 +59,13 @@ struct mien_ledger {
     void *self;
     struct mien_ledger_round (*next)(void *self);
     struct mien_ledger_mark (*mark)(void *self);
+    /* MIEN_EPOLICY: the run is over. */
     enum mien_status (*round_open)(void *self, struct mien_ledger_round round,
                                    const uint8_t coins[32], struct mien_err *err);
+    /* Only of a plan that limits who takes part when: all units that have, by digest, rising;
+     * *parts, given: mien_free. */
+    enum mien_status (*parts)(void *self, struct mien_ledger_part **parts, size_t *n,
+                              struct mien_err *err);
     /* MIEN_EEXIST: a unit has an input in this session already. */
     enum mien_status (*put_inputs)(void *self, struct mien_ledger_round round, uint32_t session,
                                    const struct mien_ledger_input *inputs, size_t n,
@@ -65,6 +77,10 @@ struct mien_ledger {
     /* MIEN_EPOLICY: the cap refuses; `answer` is filled all the same. */
     enum mien_status (*reserve)(void *self, struct mien_ledger_round round,
                                 struct mien_budget_answer *answer, struct mien_err *err);
+    /* Only of a plan with correlated noise: after RESERVE of the round, uses its step of the run,
+     * for good; *step from 0, key [32] secret: the run's. */
+    enum mien_status (*use_step)(void *self, struct mien_ledger_round round, uint64_t *step,
+                                 uint8_t key[32], struct mien_err *err);
     /* Model file, then COMMIT. */
     enum mien_status (*publish)(void *self, struct mien_ledger_round round,
                                 const struct mien_ledger_release *release, uint64_t *version,

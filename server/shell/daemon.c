@@ -302,6 +302,9 @@ static enum mien_status make_core(struct mien_daemon *daemon, struct mien_err *e
     daemon->ledger.store = daemon->state->store;
     daemon->ledger.rng = mien_rng_system();
     daemon->ledger.sampling = (enum mien_sampling)config->plan.sampling;
+    status = mien_statedir_open_noise(daemon->state, &daemon->ledger.run_key, err);
+    if (status != MIEN_OK)
+        goto out;
     core->host = (struct mien_coordinator_host){.self = daemon,
                                                 .send = host_send,
                                                 .close = host_close,
@@ -352,6 +355,8 @@ static enum mien_status take_over(struct mien_daemon *daemon, struct mien_err *e
         status = mien_store_start(daemon->state->store, &recovery, err);
     if (status == MIEN_OK)
         status = mien_store_set_plan(daemon->state->store, &plan, err);
+    if (status == MIEN_OK)
+        status = mien_store_goes_on(daemon->state->store, err);
     if (status == MIEN_OK && recovery.state != MIEN_STORE_NO_ROUND)
         mien_log(MIEN_WARN, "round.recovered", "round=%" PRIu64 " attempt=%u charged=%d",
                  recovery.round.round, recovery.round.attempt,
@@ -365,6 +370,7 @@ static void clean_up(struct mien_daemon *daemon)
     (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon->loop);
     mien_coordinator_free(daemon->core);
+    mien_run_key_close(&daemon->ledger.run_key);
     mien_tls_context_free(daemon->device_tls);
     mien_tls_context_free(daemon->enrol_tls);
     mien_free(daemon->by_peer);
@@ -379,6 +385,7 @@ enum mien_status mien_daemon_run(const struct mien_daemon_options *options, int 
         return MIEN_ENOMEM;
     daemon->state = options->state;
     daemon->n_rounds = options->n_rounds;
+    daemon->ledger.run_key.fd = -1;
     enum mien_status status = init_handles(daemon);
     if (status != MIEN_OK) {
         mien_free(daemon);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/shell/ledger_store.h"
 
+#include "common/base/mem.h"
+
 #include <string.h>
 
 static struct mien_store_round round_of(struct mien_ledger_round round)
@@ -75,6 +77,45 @@ static enum mien_status reserve(void *self, struct mien_ledger_round round,
     return mien_store_reserve(ledger->store, round_of(round), &charge, &ledger->rng, answer, err);
 }
 
+static enum mien_status parts(void *self, struct mien_ledger_part **out, size_t *n,
+                              struct mien_err *err)
+{
+    const struct mien_ledger_store *ledger = self;
+    struct mien_store_part *stored = NULL;
+    enum mien_status status = mien_store_parts(ledger->store, &stored, n, err);
+
+    if (status != MIEN_OK)
+        return status;
+    struct mien_ledger_part *list = mien_calloc(*n + 1, sizeof(*list));
+    for (size_t i = 0; list != NULL && i < *n; i++) {
+        memcpy(list[i].unit, stored[i].unit, 32);
+        list[i].n = stored[i].n;
+        list[i].last_round = stored[i].last_round;
+    }
+    mien_free(stored);
+    *out = list;
+    return list == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
+
+static enum mien_status use_step(void *self, struct mien_ledger_round round, uint64_t *step,
+                                 uint8_t key[32], struct mien_err *err)
+{
+    struct mien_ledger_store *ledger = self;
+    struct mien_store_round last;
+    enum mien_store_round_state state;
+    enum mien_status status = mien_store_last_round(ledger->store, &last, &state);
+
+    if (status == MIEN_OK && (state != MIEN_STORE_RESERVED || last.round != round.round))
+        status = mien_err_set(err, MIEN_ESTATE, "noise before its round was charged");
+    if (status == MIEN_OK) {
+        *step = mien_store_n_steps(ledger->store) - 1;
+        status = mien_run_key_use(&ledger->run_key, *step, err);
+    }
+    if (status == MIEN_OK)
+        memcpy(key, ledger->run_key.key, 32);
+    return status;
+}
+
 static enum mien_status publish(void *self, struct mien_ledger_round round,
                                 const struct mien_ledger_release *release, uint64_t *version,
                                 struct mien_err *err)
@@ -124,6 +165,8 @@ struct mien_ledger mien_ledger_of_store(struct mien_ledger_store *self)
         .put_survivors = put_survivors,
         .drop_session = drop_session,
         .reserve = reserve,
+        .parts = parts,
+        .use_step = use_step,
         .publish = publish,
         .abandon = abandon,
         .put_counts = put_counts,

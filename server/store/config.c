@@ -34,6 +34,15 @@ static const struct key keys[] = {
      0,
      0,
      ""},
+    {{"noise.key_file", "path",
+      "secret key of a run of correlated noise, outside of the state directory and of every "
+      "backup; "
+      "empty: the directory's name with .run-key, beside it"},
+     TEXT,
+     AT(key_file),
+     0,
+     0,
+     ""},
     {{"listen.host", "name or address", "in tokens and in the server's certificate"},
      TEXT,
      AT(host),
@@ -371,8 +380,8 @@ static bool in_section(const char *name, const char *section)
 
 enum mien_status mien_config_write(const struct mien_config *config, struct mien_buf *out)
 {
-    static const char *const sections[] = {"plan",    "round",  "secure_sum", "quantise",
-                                           "privacy", "listen", "limits"};
+    static const char *const sections[] = {"plan",    "round", "secure_sum", "quantise",
+                                           "privacy", "noise", "listen",     "limits"};
     struct mien_plan preset;
     enum mien_status status = mien_plan_preset(config->preset, &preset, NULL);
 

@@ -1,9 +1,9 @@
 /* mien.conf: the plan and where and within which limits the daemon works.
  *
  * INI (libinih: a line has at most 199 bytes; plan.attributes may go on in indented lines).
- * Sections plan, round, secure_sum and privacy are the plan's keys (common/plan/keys.h); listen,
- * limits and plan.preset, plan.init_from are this module's. A key that is not known is refused with
- * its line and the nearest name.
+ * Sections plan, round, secure_sum and privacy are the plan's keys (common/plan/keys.h); noise,
+ * listen, limits and plan.preset, plan.init_from are this module's. A key that is not known is
+ * refused with its line and the nearest name.
  *
  * Threads: any; a configuration is a value
  */
@@ -24,6 +24,8 @@ struct mien_config {
     char preset[32];                        /* plan.preset: where the plan starts from */
     char init_from[MIEN_CONFIG_PATH_BYTES]; /* plan.init_from: "" for a seeded start */
     struct mien_plan plan;
+
+    char key_file[MIEN_CONFIG_PATH_BYTES]; /* noise.key_file: "" for DIR.run-key (run_key.h) */
 
     char host[MIEN_CONFIG_HOST_BYTES]; /* listen.host: in tokens and the server's certificate */
     char bind[MIEN_CONFIG_HOST_BYTES]; /* listen.bind: address to listen on; "" for one that fits

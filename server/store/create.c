@@ -21,6 +21,7 @@ static const char SCHEMA[] =
     " survives INTEGER NOT NULL, PRIMARY KEY(round, attempt, session)) WITHOUT ROWID;"
     "CREATE TABLE input(round INTEGER, attempt INTEGER, session INTEGER, unit BLOB,"
     " digest BLOB NOT NULL, PRIMARY KEY(round, attempt, session, unit)) WITHOUT ROWID;"
+    "CREATE INDEX input_of_unit ON input(unit, round);"
     /* A unit survives in at most one session of a round. */
     "CREATE TABLE survivor(round INTEGER, attempt INTEGER, unit BLOB, session INTEGER NOT NULL,"
     " PRIMARY KEY(round, attempt, unit)) WITHOUT ROWID;"

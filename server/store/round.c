@@ -83,15 +83,18 @@ static enum mien_status insert_input(struct mien_store *store, struct mien_store
                                      uint32_t session, const struct mien_store_input *input,
                                      struct mien_err *err)
 {
-    enum mien_status status = mien_db_run(store->db, "INSERT INTO input VALUES(?,?,?,?,?)",
-                                          (struct mien_db_value[]){
-                                              mien_db_int(round.round),
-                                              mien_db_int(round.attempt),
-                                              mien_db_int(session),
-                                              mien_db_blob(input->unit, 32),
-                                              mien_db_blob(input->digest, 32),
-                                          },
-                                          5, err);
+    enum mien_status status = mien_store_check_part(store, round, input->unit, err);
+
+    if (status == MIEN_OK)
+        status = mien_db_run(store->db, "INSERT INTO input VALUES(?,?,?,?,?)",
+                             (struct mien_db_value[]){
+                                 mien_db_int(round.round),
+                                 mien_db_int(round.attempt),
+                                 mien_db_int(session),
+                                 mien_db_blob(input->unit, 32),
+                                 mien_db_blob(input->digest, 32),
+                             },
+                             5, err);
 
     if (status == MIEN_EEXIST)
         return mien_err_set(err, MIEN_EEXIST, "a unit has an input in session %u already", session);

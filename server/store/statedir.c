@@ -215,9 +215,54 @@ static enum mien_status write_config(const char *dir, const struct mien_config *
     return status;
 }
 
+static bool is_correlated(const struct mien_config *config)
+{
+    return config->plan.strategy != MIEN_PLAN_INDEPENDENT;
+}
+
+enum mien_status mien_statedir_begin_noise(const char *dir, const struct mien_config *config,
+                                           const struct mien_run_key_id *id, struct mien_rng *rng,
+                                           struct mien_err *err)
+{
+    char path[PATH_MAX];
+
+    if (!is_correlated(config))
+        return MIEN_OK;
+    enum mien_status status = mien_run_key_path(dir, config->key_file, path, sizeof(path), err);
+    return status == MIEN_OK ? mien_run_key_begin(path, id, rng, err) : status;
+}
+
+enum mien_status mien_statedir_open_noise(const struct mien_statedir *state,
+                                          struct mien_run_key *out, struct mien_err *err)
+{
+    const struct mien_store *store = state->store;
+    struct mien_run_key_id id = {.run = mien_store_plan(store)->run};
+    char path[PATH_MAX];
+
+    *out = (struct mien_run_key){.fd = -1};
+    if (!is_correlated(&state->config))
+        return MIEN_OK;
+    memcpy(id.run_id, mien_store_genesis(store)->run_id, sizeof(id.run_id));
+    enum mien_status status =
+        mien_run_key_path(state->path, state->config.key_file, path, sizeof(path), err);
+    if (status == MIEN_OK)
+        status = mien_run_key_open(path, &id, mien_store_n_steps(store), out, err);
+    return status;
+}
+
+/* After a failure: of a run that never was. */
+static void remove_noise(const char *dir, const struct mien_config *config)
+{
+    char path[PATH_MAX];
+
+    if (is_correlated(config) &&
+        mien_run_key_path(dir, config->key_file, path, sizeof(path), NULL) == MIEN_OK)
+        (void)unlink(path);
+}
+
 static enum mien_status create_store(const char *dir, const struct mien_config *config,
                                      const struct mien_pki *pki, struct mien_rng *rng,
-                                     struct mien_err *err)
+                                     bool *noise_begun, struct mien_err *err)
 {
     struct mien_store_create create = {0};
     struct mien_buf file = {0};
@@ -233,6 +278,13 @@ static enum mien_status create_store(const char *dir, const struct mien_config *
         create.model_file = mien_buf_span(&file);
         status = mien_store_create(dir, &create, pki->signing_seed, rng, err);
     }
+    if (status == MIEN_OK) {
+        struct mien_run_key_id id = {.run = create.plan.run};
+
+        memcpy(id.run_id, create.run_id, sizeof(id.run_id));
+        status = mien_statedir_begin_noise(dir, config, &id, rng, err);
+        *noise_begun = status == MIEN_OK;
+    }
     mien_buf_fini(&file);
     return status;
 }
@@ -243,6 +295,7 @@ enum mien_status mien_statedir_create(const char *dir, const struct mien_config 
     struct mien_config checked = *config;
     struct mien_pki pki = {0};
     bool existed = false;
+    bool noise_begun = false;
     enum mien_status status = mien_config_check(&checked, err);
 
     if (status == MIEN_OK)
@@ -255,11 +308,13 @@ enum mien_status mien_statedir_create(const char *dir, const struct mien_config 
     if (status == MIEN_OK)
         status = mien_pki_write(&pki, dir, err);
     if (status == MIEN_OK)
-        status = create_store(dir, &checked, &pki, rng, err);
+        status = create_store(dir, &checked, &pki, rng, &noise_begun, err);
     /* Last: a directory with mien.conf is a whole one. */
     if (status == MIEN_OK)
         status = write_config(dir, &checked, err);
     mien_pki_fini(&pki);
+    if (status != MIEN_OK && noise_begun)
+        remove_noise(dir, &checked);
     if (status != MIEN_OK)
         remove_all(dir, existed);
     return status;

@@ -15,6 +15,7 @@
 #include "common/base/span.h"
 #include "server/store/config.h"
 #include "server/store/pki.h"
+#include "server/store/run_key.h"
 #include "server/store/store.h"
 
 /* Makes a state directory: configuration, keys, start model, ledger. All or nothing: on error what
@@ -27,6 +28,14 @@
  */
 MIEN_CHECK enum mien_status mien_statedir_create(const char *dir, const struct mien_config *config,
                                                  struct mien_rng *rng, struct mien_err *err);
+
+/* Makes the secret key of a run that begins, for whoever begins it: noise.key_file of `config`, for
+ * the state directory `dir`. Nothing to do for a plan with independent noise.
+ * errors  those of run_key.h */
+MIEN_CHECK enum mien_status mien_statedir_begin_noise(const char *dir,
+                                                      const struct mien_config *config,
+                                                      const struct mien_run_key_id *id,
+                                                      struct mien_rng *rng, struct mien_err *err);
 
 struct mien_statedir {
     char path[MIEN_CONFIG_PATH_BYTES];
@@ -47,6 +56,15 @@ struct mien_statedir {
  */
 MIEN_CHECK enum mien_status mien_statedir_open(const char *dir, struct mien_statedir *out,
                                                struct mien_err *err);
+
+/* Opens the key of the present run, for the daemon; a plan with independent noise has none: closed.
+ *
+ *   out     given: end it with mien_run_key_close
+ *   errors  those of run_key.h
+ */
+MIEN_CHECK enum mien_status mien_statedir_open_noise(const struct mien_statedir *state,
+                                                     struct mien_run_key *out,
+                                                     struct mien_err *err);
 
 /* Closes the store, wipes the keys, gives the lock back; zeroed storage is NOT fine, one that
  * mien_statedir_open failed on is. */

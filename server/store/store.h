@@ -189,15 +189,43 @@ struct mien_store_input {
     uint8_t digest[32]; /* SHA-256 of the vector's packed bytes */
 };
 
-/* INPUT rows, all or none: before the vectors enter an accumulator.
+/* INPUT rows, all or none: before the vectors enter an accumulator. Under limits of taking part
+ * (mechanism's separation, participations) each row is a part of its unit, whatever becomes of the
+ * round.
  *
  *   errors  MIEN_EEXIST  a unit has an input in this session already
+ *           MIEN_EPOLICY a unit would take part too early or too often
  *           MIEN_ESTATE  this round is not open, or the session has its survivors or was dropped
  */
 MIEN_CHECK enum mien_status mien_store_put_inputs(struct mien_store *store,
                                                   struct mien_store_round round, uint32_t session,
                                                   const struct mien_store_input *inputs,
                                                   size_t n_inputs, struct mien_err *err);
+
+/* What a unit has taken part in, over all runs: its INPUT rows. */
+struct mien_store_part {
+    uint8_t unit[32];
+    uint64_t n;          /* vectors that it gave */
+    uint64_t last_round; /* of the last one */
+};
+
+/* All units with such rows, by digest, rising.
+ *
+ *   parts   given: mien_free
+ *   errors  MIEN_EIO, MIEN_ENOMEM, MIEN_ECORRUPT, MIEN_ESTATE
+ */
+MIEN_CHECK enum mien_status mien_store_parts(struct mien_store *store,
+                                             struct mien_store_part **parts, size_t *n,
+                                             struct mien_err *err);
+
+/* Releases charged to the present run: its noise has so many steps, the last RESERVE's being this
+ * less one. */
+uint64_t mien_store_n_steps(const struct mien_store *store);
+
+/* Whether the present run may open rounds: a restore ends one whose units keep limits of taking
+ * part, the list of who took part having gaps then.  errors  MIEN_EPOLICY */
+MIEN_CHECK enum mien_status mien_store_goes_on(const struct mien_store *store,
+                                               struct mien_err *err);
 
 /* SURVIVORS of a session, once: before any of its unmask requests.
  *

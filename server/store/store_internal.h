@@ -77,6 +77,12 @@ void mien_store_tx_end(struct mien_store_tx *tx);
 /* MIEN_ESTATE when the store is broken. */
 MIEN_CHECK enum mien_status mien_store_usable(const struct mien_store *store, struct mien_err *err);
 
+/* Whether a unit's limits let it take part in a round; MIEN_OK without limits.
+ * errors  MIEN_EPOLICY  too early or too often (err says) */
+MIEN_CHECK enum mien_status mien_store_check_part(struct mien_store *store,
+                                                  struct mien_store_round round,
+                                                  const uint8_t unit[32], struct mien_err *err);
+
 /* "DIR/models/<hex>.safetensors" into out. */
 MIEN_CHECK enum mien_status mien_store_model_path(const char *dir, const uint8_t digest[32],
                                                   char *out, size_t n);

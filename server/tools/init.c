@@ -7,6 +7,7 @@
 #include "server/store/statedir.h"
 #include "server/tools/tools.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 struct init_options {
@@ -50,6 +51,23 @@ static void say_opening(const struct mien_plan *plan)
                       (unsigned long long)population);
 }
 
+/* What limits of taking part ask of the fleet, and correlated noise of the operator. */
+static void say_limits(const char *dir, const struct mien_config *config)
+{
+    const struct mien_plan *plan = &config->plan;
+    char path[PATH_MAX];
+
+    if (mien_plan_limits_parts(plan))
+        (void)fprintf(stderr, "All %u rounds of %u people need about %llu people.\n", plan->rounds,
+                      plan->cohort, (unsigned long long)mien_plan_fleet(plan));
+    if (plan->strategy != MIEN_PLAN_INDEPENDENT &&
+        mien_run_key_path(dir, config->key_file, path, sizeof(path), NULL) == MIEN_OK)
+        (void)fprintf(stderr,
+                      "%s is the secret key of the run's noise: keep it out of every backup; "
+                      "without it, or with a copy put back, the run is over.\n",
+                      path);
+}
+
 static enum mien_status run(const char *dir, const struct init_options *options,
                             struct mien_err *err)
 {
@@ -71,6 +89,7 @@ static enum mien_status run(const char *dir, const struct init_options *options,
         if (mien_plan_warning(&config->plan) != NULL)
             (void)fprintf(stderr, "Warning: %s.\n", mien_plan_warning(&config->plan));
         say_opening(&config->plan);
+        say_limits(dir, config);
         (void)fprintf(stderr, "Next: mien token %s, then mien-coordinator %s\n", dir, dir);
     }
     mien_free(config);

@@ -118,6 +118,72 @@ static void an_attempt_that_has_its_vector_gets_no_second(void **state)
     scripted_expect(&s, MIEN_FRAME_GET);
 }
 
+/* Under a plan with limits: this round and attempt, after so many vectors, the last for round 10.
+ */
+static void assign_after(uint64_t n_sent, uint64_t round, uint32_t attempt)
+{
+    struct mien_message message = scripted_assign(&s, round, attempt, 2);
+
+    mien_client_core_free(s.core);
+    s.core = NULL;
+    s.config.record.n_sent = n_sent;
+    s.config.record.sent_round = n_sent > 0 ? 10 : 0;
+    s.config.record.sent_attempt = n_sent > 0 ? 1 : 0;
+    s.n_read = s.n_sent;
+    scripted_start(&s);
+    scripted_check_in(&s);
+    scripted_tell(&s, &message);
+    scripted_serve(&s, 60000); /* the plan, whose limits it learns from there */
+}
+
+/* The coordinator lies about when this device took part, or has forgotten: the device has not. */
+static void a_device_refuses_what_comes_too_early_or_too_often(void **state)
+{
+    (void)state;
+    s.plan.rate = 1.0;
+    s.plan.sampling = MIEN_PLAN_UNSAMPLED;
+    s.plan.strategy = MIEN_PLAN_TREE;
+    s.plan.min_separation = 5;
+    s.plan.max_participations = 3;
+    scripted_use_plan(&s);
+    assign_after(0, 1, 1); /* the first time */
+    scripted_expect(&s, MIEN_FRAME_GET);
+    for (uint64_t round = 11; round < 15; round++) {
+        assign_after(1, round, 1);
+        scripted_expect_refusal(&s, MIEN_MESSAGE_ERROR_POLICY);
+        assert_non_null(strstr(s.warned, "sits out until round 15"));
+        mien_client_core_disconnected(s.core, s.now_ms);
+        assert_false(mien_client_core_wish(s.core).stopped); /* it comes back later */
+    }
+    assign_after(2, 15, 1);
+    scripted_expect(&s, MIEN_FRAME_GET);
+    assign_after(2, 10, 2); /* another attempt at the same round is the same part */
+    scripted_expect(&s, MIEN_FRAME_GET);
+    assign_after(3, 100, 1);
+    scripted_expect_refusal(&s, MIEN_MESSAGE_ERROR_POLICY);
+    assert_non_null(strstr(s.warned, "has given 3 vectors"));
+    mien_client_core_disconnected(s.core, s.now_ms);
+    assert_true(mien_client_core_wish(s.core).stopped); /* for good */
+}
+
+/* What is asked of a drill are zeros: they are no part. */
+static void a_drill_is_no_part(void **state)
+{
+    (void)state;
+    s.plan.rate = 1.0;
+    s.plan.sampling = MIEN_PLAN_UNSAMPLED;
+    s.plan.min_separation = 5;
+    s.plan.max_participations = 1;
+    scripted_use_plan(&s);
+    s.config.record = (struct mien_client_record){.n_sent = 1, .sent_round = 10, .sent_attempt = 1};
+    const struct mien_message drill = scripted_assign_for(&s, 11, 1, 2, MIEN_MESSAGE_PURPOSE_DRILL);
+    scripted_start(&s);
+    scripted_check_in(&s);
+    scripted_tell(&s, &drill);
+    scripted_serve(&s, 60000);
+    scripted_expect(&s, MIEN_FRAME_READY);
+}
+
 static void chunks_that_do_not_continue_are_refused(void **state)
 {
     (void)state;
@@ -294,6 +360,8 @@ int main(void)
         TEST(any_changed_field_breaks_the_signature),
         TEST(a_forked_ledger_in_an_assignment_is_refused),
         TEST(an_attempt_that_has_its_vector_gets_no_second),
+        TEST(a_device_refuses_what_comes_too_early_or_too_often),
+        TEST(a_drill_is_no_part),
         TEST(chunks_that_do_not_continue_are_refused),
         TEST(a_plan_over_a_limit_ends_it_before_the_model_is_fetched),
         TEST(memory_is_judged_before_it_is_taken),

@@ -34,8 +34,13 @@ struct fleet {
     uint32_t n_sessions[FLEET_MAX];
     uint32_t n_come_back[FLEET_MAX];
     uint32_t n_errors;
-    struct mien_span kept; /* server state to start from */
-    bool breaks;           /* the generator fails from ROUND_OPEN on */
+    struct mien_span kept;           /* server state to start from */
+    bool breaks;                     /* the generator fails from ROUND_OPEN on */
+    struct mien_ledger_part part[4]; /* [n_parts] what units took part in before the start */
+    size_t n_parts;
+    enum mien_status on_open; /* what ROUND_OPEN returns */
+    uint64_t n_steps;         /* of correlated noise that were used */
+    enum mien_status on_step; /* what using one returns */
 };
 
 static inline void fleet_send(void *self, uint32_t peer, const struct mien_message *message)
@@ -102,6 +107,33 @@ static inline enum mien_status fleet_open(void *self, struct mien_ledger_round r
     f->n_opened++;
     if (f->breaks)
         f->core->config.rng.fill = fleet_no_bytes;
+    return f->on_open;
+}
+
+static inline enum mien_status fleet_parts(void *self, struct mien_ledger_part **parts, size_t *n,
+                                           struct mien_err *err)
+{
+    const struct fleet *f = self;
+
+    (void)err;
+    *n = f->n_parts;
+    *parts = mien_calloc(f->n_parts + 1, sizeof(**parts));
+    assert_non_null(*parts);
+    memcpy(*parts, f->part, f->n_parts * sizeof(**parts));
+    return MIEN_OK;
+}
+
+static inline enum mien_status fleet_use_step(void *self, struct mien_ledger_round round,
+                                              uint64_t *step, uint8_t key[32], struct mien_err *err)
+{
+    struct fleet *f = self;
+
+    (void)round;
+    (void)err;
+    if (f->on_step != MIEN_OK)
+        return f->on_step;
+    *step = f->n_steps++;
+    memset(key, 7, 32);
     return MIEN_OK;
 }
 
@@ -173,7 +205,9 @@ static inline void fleet_init(struct fleet *f, uint64_t seed)
                    .mark = fleet_mark,
                    .round_open = fleet_open,
                    .abandon = fleet_abandon,
-                   .put_counts = fleet_counts},
+                   .put_counts = fleet_counts,
+                   .parts = fleet_parts,
+                   .use_step = fleet_use_step},
         .limits = {.upload_slots = 4,
                    .step_ms = 1000,
                    .gather_ms = 2000,

@@ -106,11 +106,54 @@ static void noise_by_devices_leaves_none_to_the_coordinator(void **state)
     fleet_fini(&fleet);
 }
 
+/* Step by step what the run's key says, in units of sums; a step that cannot be used has none. */
+static void correlated_noise_is_the_runs_own(void **state)
+{
+    (void)state;
+    memset(&fleet, 0, sizeof(fleet));
+    fleet.plan = fleet_plan();
+    fleet.plan.rate = 1.0;
+    fleet.plan.sampling = MIEN_PLAN_UNSAMPLED;
+    fleet.plan.strategy = MIEN_PLAN_BANDED;
+    fleet.plan.min_separation = 4;
+    fleet.plan.max_participations = 2;
+    fleet.plan.noise_multiplier = 1.5;
+    fleet_init(&fleet, 300);
+    fleet.core->config.ledger.reserve = reserve;
+    const double sigma = ceil(1.5 * (double)fleet.core->params.bound);
+    struct mien_correlated *want = NULL;
+    uint8_t key[32];
+    int64_t row[64];
+
+    memset(key, 7, sizeof(key));
+    assert_int_equal(mien_correlated_new(&fleet.core->strategy, (uint64_t)sigma, key, &want),
+                     MIEN_OK);
+    for (uint64_t step = 0; step < 6; step++) {
+        assert_int_equal(run_reserve(&fleet), MIEN_OK);
+        assert_int_equal(fleet.n_steps, step + 1);
+        assert_int_equal(mien_correlated_draw(want, step, row, 64), MIEN_OK);
+        assert_memory_equal(fleet.core->total, row, sizeof(row));
+        /* C^-1 of four bands: variances from 1 to below 1.5. */
+        assert_true(variance(fleet.core) > 0.75 * sigma * sigma);
+        assert_true(variance(fleet.core) < 1.9 * sigma * sigma);
+    }
+    mien_correlated_free(want);
+    fleet.on_step = MIEN_ENOSPC;
+    assert_int_equal(run_reserve(&fleet), MIEN_ENOSPC);
+    assert_int_equal(fleet.core->total[0], 0x5555555555555555); /* nothing was drawn */
+    fleet.on_step = MIEN_OK;
+    fleet.breaks = true; /* the cap refuses: no step is used */
+    assert_int_equal(run_reserve(&fleet), MIEN_EPOLICY);
+    assert_int_equal(fleet.n_steps, 6);
+    fleet_fini(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mechanism_draws_a_whole_vector_of_its_sigma),
         cmocka_unit_test(without_a_reserve_or_a_generator_there_is_no_noise),
+        cmocka_unit_test(correlated_noise_is_the_runs_own),
         cmocka_unit_test(multiplier_zero_adds_nothing),
         cmocka_unit_test(noise_by_devices_leaves_none_to_the_coordinator),
     };

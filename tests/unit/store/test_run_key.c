@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The key of correlated noise: used once a step, and never from a copy. */
+#include "server/store/run_key.h"
+
+#include "tests/unit/store/state_fixture.h"
+
+static const struct mien_run_key_id id = {.run_id = {5}, .run = 1};
+
+struct place {
+    char dir[64];
+    char file[80];
+};
+
+static void set_up(struct place *p)
+{
+    struct mien_rng rng = mien_rng_system();
+
+    fixture_path(p->dir);
+    (void)snprintf(p->file, sizeof(p->file), "%s/key", p->dir);
+    assert_int_equal(mien_run_key_begin(p->file, &id, &rng, NULL), MIEN_OK);
+}
+
+static enum mien_status open_at(const struct place *p, uint64_t n_charged, struct mien_run_key *out,
+                                const char *says)
+{
+    struct mien_err err = {0};
+    enum mien_status status = mien_run_key_open(p->file, &id, n_charged, out, &err);
+
+    if (status != MIEN_OK && strstr(err.text, says) == NULL)
+        fail_msg("%s", err.text);
+    return status;
+}
+
+/* Uses the steps from..to - 1 in one opening. */
+static void use(const struct place *p, uint64_t from, uint64_t to)
+{
+    struct mien_run_key key;
+
+    assert_int_equal(open_at(p, from, &key, ""), MIEN_OK);
+    for (uint64_t step = from; step < to; step++)
+        assert_int_equal(mien_run_key_use(&key, step, NULL), MIEN_OK);
+    mien_run_key_close(&key);
+}
+
+static void a_key_is_there_for_nobody_else_and_stays_the_same(void **state)
+{
+    (void)state;
+    struct place p;
+    struct stat about;
+    struct mien_run_key key;
+    uint8_t first[32];
+    static const uint8_t zeros[32];
+
+    set_up(&p);
+    assert_int_equal(stat(p.file, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(open_at(&p, 0, &key, ""), MIEN_OK);
+    memcpy(first, key.key, 32);
+    assert_memory_not_equal(first, zeros, 32);
+    mien_run_key_close(&key);
+    assert_memory_equal(key.key, zeros, 32);
+    assert_int_equal(open_at(&p, 0, &key, ""), MIEN_OK);
+    assert_memory_equal(key.key, first, 32);
+    mien_run_key_close(&key);
+    mien_run_key_close(&key); /* again is fine */
+    assert_int_equal(chmod(p.file, 0640), 0);
+    assert_int_equal(open_at(&p, 0, &key, "read by others"), MIEN_EPOLICY);
+    fixture_remove(p.dir);
+}
+
+static void a_step_is_used_once_and_in_order(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_run_key key;
+
+    set_up(&p);
+    assert_int_equal(open_at(&p, 0, &key, ""), MIEN_OK);
+    assert_int_equal(mien_run_key_use(&key, 1, NULL), MIEN_ESTATE);
+    assert_int_equal(mien_run_key_use(&key, 0, NULL), MIEN_OK);
+    assert_int_equal(mien_run_key_use(&key, 0, NULL), MIEN_ESTATE);
+    assert_int_equal(mien_run_key_use(&key, 1, NULL), MIEN_OK);
+    mien_run_key_close(&key);
+    assert_int_equal(open_at(&p, 2, &key, ""), MIEN_OK);
+    assert_int_equal(key.n_used, 2);
+    mien_run_key_close(&key);
+    fixture_remove(p.dir);
+}
+
+/* Killed after RESERVE and before the step was used: the step is gone, its noise is never drawn.
+ * Killed in mid-write: nobody knows, so it is gone as well. */
+static void a_crash_between_reserve_and_use_loses_the_step(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_run_key key;
+
+    set_up(&p);
+    use(&p, 0, 3);
+    assert_int_equal(open_at(&p, 4, &key, ""), MIEN_OK);
+    assert_int_equal(key.n_used, 4);
+    assert_int_equal(mien_run_key_use(&key, 3, NULL), MIEN_ESTATE);
+    mien_run_key_close(&key);
+    for (int n = 1; n < 16; n++) { /* a record cut after n bytes, the fifth step charged */
+        assert_int_equal(truncate(p.file, 100 + 4 * 16 + n), 0);
+        assert_int_equal(open_at(&p, 5, &key, ""), MIEN_OK);
+        assert_int_equal(key.n_used, 5);
+        mien_run_key_close(&key);
+    }
+    fixture_remove(p.dir);
+}
+
+static void a_ledger_or_key_that_was_put_back_ends_the_run(void **state)
+{
+    (void)state;
+    struct place p;
+    char copy[96];
+    struct mien_run_key key;
+    struct mien_buf bytes = {0};
+
+    set_up(&p);
+    use(&p, 0, 3);
+    assert_int_equal(open_at(&p, 2, &key, "ledger was put back"), MIEN_EPOLICY);
+    assert_int_equal(open_at(&p, 0, &key, "ledger was put back"), MIEN_EPOLICY);
+    assert_int_equal(open_at(&p, 5, &key, "was put back"), MIEN_EPOLICY);
+    /* A copy of the file, byte for byte, in its place. */
+    (void)snprintf(copy, sizeof(copy), "%s.copy", p.file);
+    assert_int_equal(mien_file_read(p.file, 1000, &bytes, NULL), MIEN_OK);
+    assert_int_equal(mien_file_replace(copy, mien_buf_span(&bytes), 0600, NULL), MIEN_OK);
+    assert_int_equal(rename(copy, p.file), 0);
+    assert_int_equal(open_at(&p, 3, &key, "copied or put back"), MIEN_EPOLICY);
+    assert_int_equal(unlink(p.file), 0);
+    assert_int_equal(open_at(&p, 3, &key, "is lost"), MIEN_EPOLICY);
+    mien_buf_fini(&bytes);
+    fixture_remove(p.dir);
+}
+
+static void another_run_has_another_key(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_rng rng = mien_rng_system();
+    struct mien_run_key_id second = {.run_id = {5}, .run = 2};
+    const struct mien_run_key_id stranger = {.run_id = {6}, .run = 9};
+    struct mien_run_key key;
+    uint8_t first[32];
+    struct mien_err err = {0};
+
+    set_up(&p);
+    use(&p, 0, 7);
+    assert_int_equal(open_at(&p, 7, &key, ""), MIEN_OK);
+    memcpy(first, key.key, 32);
+    mien_run_key_close(&key);
+    assert_int_equal(mien_run_key_open(p.file, &second, 0, &key, &err), MIEN_EPOLICY);
+    assert_int_equal(mien_run_key_begin(p.file, &id, &rng, &err), MIEN_EEXIST); /* the same again */
+    assert_int_equal(mien_run_key_begin(p.file, &stranger, &rng, &err), MIEN_EEXIST);
+    assert_int_equal(mien_run_key_begin(p.file, &second, &rng, &err), MIEN_OK);
+    assert_int_equal(mien_run_key_open(p.file, &second, 0, &key, &err), MIEN_OK);
+    assert_memory_not_equal(key.key, first, 32);
+    mien_run_key_close(&key);
+    fixture_remove(p.dir);
+}
+
+static void any_changed_byte_of_the_key_is_found(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_run_key key;
+
+    set_up(&p);
+    for (long at = 0; at < 100; at++) {
+        FILE *file = fopen(p.file, "r+b");
+
+        assert_non_null(file);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        const int was = fgetc(file);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        assert_int_equal(fputc(was ^ 4, file), was ^ 4);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(open_at(&p, 0, &key, "damaged"), MIEN_ECORRUPT);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        assert_int_equal(fputc(was, file), was);
+        assert_int_equal(fclose(file), 0);
+    }
+    assert_int_equal(open_at(&p, 0, &key, ""), MIEN_OK);
+    mien_run_key_close(&key);
+    fixture_remove(p.dir);
+}
+
+static void a_key_inside_of_the_state_directory_is_refused(void **state)
+{
+    (void)state;
+    char dir[64];
+    char inside[128];
+    char link_to[100];
+    char out[4096];
+    char shorter[8];
+
+    fixture_path(dir);
+    assert_int_equal(mien_run_key_path(dir, "", out, sizeof(out), NULL), MIEN_OK);
+    (void)snprintf(inside, sizeof(inside), "%s.run-key", dir);
+    assert_string_equal(out, inside);
+    (void)snprintf(inside, sizeof(inside), "%s/models", dir);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    (void)snprintf(link_to, sizeof(link_to), "%s.link", dir);
+    assert_int_equal(symlink(inside, link_to), 0);
+    (void)snprintf(inside, sizeof(inside), "%s/key", link_to); /* by way of a link */
+    assert_int_equal(mien_run_key_path(dir, inside, out, sizeof(out), NULL), MIEN_EPOLICY);
+    (void)snprintf(inside, sizeof(inside), "%s/key", dir);
+    assert_int_equal(mien_run_key_path(dir, inside, out, sizeof(out), NULL), MIEN_EPOLICY);
+    assert_int_equal(mien_run_key_path(dir, "/tmp/key", out, sizeof(out), NULL), MIEN_OK);
+    assert_int_equal(mien_run_key_path(dir, "/tmp/key", shorter, sizeof(shorter), NULL),
+                     MIEN_ELIMIT);
+    assert_int_equal(unlink(link_to), 0);
+    fixture_remove(dir);
+}
+
+/* A whole state directory: made with its key, opened with it, made again without. */
+static void a_state_directory_begins_with_its_key(void **state)
+{
+    (void)state;
+    struct mien_config *config = mien_calloc(1, sizeof(*config));
+    struct mien_rng rng = mien_rng_system();
+    struct mien_run_key key;
+    struct mien_err err = {0};
+    char dir[64];
+    char file[80];
+
+    assert_non_null(config);
+    assert_int_equal(mien_config_init("faces16", config, NULL), MIEN_OK);
+    config->plan.rate = 1.0;
+    config->plan.sampling = MIEN_PLAN_UNSAMPLED;
+    config->plan.strategy = MIEN_PLAN_TREE;
+    config->plan.min_separation = 2;
+    config->plan.max_participations = 3;
+    fixture_path(dir);
+    (void)snprintf(file, sizeof(file), "%s.run-key", dir);
+    if (mien_statedir_create(dir, config, &rng, &err) != MIEN_OK)
+        fail_msg("%s", err.text);
+    struct mien_statedir *opened = fixture_state_open(dir);
+    assert_int_equal(mien_statedir_open_noise(opened, &key, NULL), MIEN_OK);
+    assert_true(key.fd >= 0);
+    mien_run_key_close(&key);
+    fixture_state_close(opened);
+    fixture_remove(dir);
+    /* What is left of a directory that was removed is not overwritten, nor removed. */
+    assert_int_equal(mien_statedir_create(dir, config, &rng, &err), MIEN_EEXIST);
+    assert_non_null(strstr(err.text, "noise.key_file"));
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(unlink(file), 0);
+    config->plan.strategy = MIEN_PLAN_INDEPENDENT;
+    assert_int_equal(mien_statedir_create(dir, config, &rng, &err), MIEN_OK);
+    assert_int_equal(access(file, F_OK), -1);
+    fixture_remove(dir);
+    mien_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_there_for_nobody_else_and_stays_the_same),
+        cmocka_unit_test(a_step_is_used_once_and_in_order),
+        cmocka_unit_test(a_crash_between_reserve_and_use_loses_the_step),
+        cmocka_unit_test(a_ledger_or_key_that_was_put_back_ends_the_run),
+        cmocka_unit_test(another_run_has_another_key),
+        cmocka_unit_test(any_changed_byte_of_the_key_is_found),
+        cmocka_unit_test(a_key_inside_of_the_state_directory_is_refused),
+        cmocka_unit_test(a_state_directory_begins_with_its_key),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
