@@ -2,6 +2,7 @@
 #include "common/base/mem.h"
 #include "common/dp/distributed.h"
 #include "common/dp/sampling.h"
+#include "common/dp/strategy.h"
 #include "common/plan/noise.h"
 #include "common/plan/sampling.h"
 #include "common/wire/vector.h"
@@ -39,6 +40,23 @@ static struct mien_dp_event event_of_shares(const struct mien_plan *plan, uint64
                                       mien_distributed_tau(share, n_shares) * (double)params.dim};
 }
 
+/* Nobody is sampled: by what limits of taking part and the strategy make of n releases. */
+static struct mien_dp_event event_of_limits(const struct mien_plan *plan, uint64_t n)
+{
+    const struct mien_strategy_limits limits = {
+        .rounds = n,
+        .separation = plan->min_separation > 0 ? plan->min_separation : 1,
+        .participations = plan->max_participations > 0 ? plan->max_participations : UINT64_MAX,
+    };
+    struct mien_strategy_table table;
+
+    if (mien_strategy_table_make((enum mien_strategy_kind)plan->strategy, limits.separation,
+                                 &table) != MIEN_OK)
+        return (struct mien_dp_event){.sampling = MIEN_SAMPLING_NONE, .rate = 1.0, .count = n};
+    return mien_strategy_event(&limits, &table, plan->noise_multiplier);
+}
+
+/* The first n releases together. */
 static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n)
 {
     const struct mien_plan *plan = ledger->plan;
@@ -50,16 +68,17 @@ static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n
                                       .min_reports = plan->min_reports,
                                       .drop_out = plan->drop_out};
 
+    struct mien_dp_event event = {
+        .sampling = draw.sampling, .rate = draw.rate, .noise = plan->noise_multiplier, .count = n};
+
     if (plan->noise_by == MIEN_PLAN_NOISE_BY_DEVICES)
         return event_of_shares(plan, n);
-    return (struct mien_dp_event){.sampling = draw.sampling,
-                                  .rate = draw.rate,
-                                  .noise = plan->noise_multiplier,
-                                  .count = n,
-                                  .apart = mien_dp_draw_apart(&draw),
-                                  .kind = plan->mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN
-                                              ? MIEN_DP_DISCRETE_GAUSSIAN
-                                              : MIEN_DP_GAUSSIAN};
+    if (draw.sampling == MIEN_SAMPLING_NONE)
+        event = event_of_limits(plan, n);
+    event.apart = mien_dp_draw_apart(&draw);
+    event.kind = plan->mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
+                                                                : MIEN_DP_GAUSSIAN;
+    return event;
 }
 
 double sim_ledger_epsilon(const struct sim_ledger *ledger)
@@ -167,18 +186,43 @@ static enum mien_status reserve(void *self, struct mien_ledger_round round,
     const double cap = ledger->plan->epsilon_cap;
     const struct mien_budget budget = {cap > 0.0 ? cap : INFINITY, ledger->plan->delta};
     const struct mien_dp_event spent = event_of(ledger, ledger->n_charged);
-    const struct mien_dp_event one = event_of(ledger, 1);
+    const struct mien_dp_event all = event_of(ledger, ledger->n_charged + 1);
+    const struct mien_budget_events events = {&spent, ledger->n_charged > 0 ? 1 : 0, &all, 1};
 
     (void)round;
     step(ledger, ledger->opened && !ledger->reserved && ledger->n_survivors > 0);
-    enum mien_status status =
-        mien_budget_check(&budget, &spent, ledger->n_charged > 0 ? 1 : 0, &one, answer, err);
+    enum mien_status status = mien_budget_compare(&budget, &events, answer, err);
     if (status == MIEN_OK && !answer->allowed)
         return mien_err_set(err, MIEN_EPOLICY, "epsilon would be %.4g, over the cap of %.4g",
                             answer->after.epsilon, cap);
     ledger->reserved = status == MIEN_OK;
     ledger->n_charged += status == MIEN_OK;
     return status;
+}
+
+/* The run is new: nobody has taken part. */
+static enum mien_status parts(void *self, struct mien_ledger_part **out, size_t *n,
+                              struct mien_err *err)
+{
+    (void)self;
+    (void)err;
+    *n = 0;
+    *out = mien_calloc(1, sizeof(**out));
+    return *out == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
+
+static enum mien_status use_step(void *self, struct mien_ledger_round round, uint64_t *step,
+                                 uint8_t key[32], struct mien_err *err)
+{
+    struct sim_ledger *ledger = self;
+
+    (void)round;
+    (void)err;
+    *step = ledger->n_charged - 1;
+    ledger->n_broken += !ledger->reserved || *step < ledger->n_used;
+    ledger->n_used = ledger->n_charged;
+    memcpy(key, ledger->key, sizeof(ledger->key));
+    return MIEN_OK;
 }
 
 static enum mien_status publish(void *self, struct mien_ledger_round round,
@@ -238,6 +282,8 @@ struct mien_ledger sim_ledger_table(struct sim_ledger *ledger)
         .put_survivors = put_survivors,
         .drop_session = drop_session,
         .reserve = reserve,
+        .parts = parts,
+        .use_step = use_step,
         .publish = publish,
         .abandon = abandon,
         .put_counts = put_counts,

@@ -3,17 +3,20 @@
  * coordinator does with them. No messages and no secure sum. */
 #include "client/noise.h"
 #include "client/train.h"
+#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/progress.h"
 #include "common/dp/clip.h"
+#include "common/dp/correlated.h"
 #include "common/dp/discrete_gaussian.h"
 #include "common/dp/noise.h"
 #include "common/nn/cohort.h"
 #include "common/nn/gtrainer.h"
 #include "common/nn/server_optim.h"
 #include "common/plan/clipping.h"
+#include "common/plan/sampling.h"
 #include "common/secagg/quantise.h"
 #include "common/secagg/rotate.h"
 #include "common/wire/plan_codec.h"
@@ -32,6 +35,9 @@ struct plain {
     struct mien_rng_seeded *seeded;
     struct mien_noise *noise;               /* of the rounded Gaussian; NULL without */
     struct mien_discrete_gaussian discrete; /* of the discrete one; t is 0 without */
+    struct mien_correlated *correlated;     /* NULL with independent noise */
+    uint64_t *last;    /* [n_devices] round of its last part, from 1; 0: none */
+    uint32_t *n_parts; /* [n_devices] */
     struct mien_gtrainer *gtrainer;
     struct mien_moments moments;
     struct mien_server_moments server;
@@ -216,16 +222,35 @@ static enum mien_status apply(struct plain *p)
     return status;
 }
 
+static bool may_take_part(const struct plain *p, uint64_t device)
+{
+    const struct mien_plan *plan = &p->options->plan;
+
+    if (plan->max_participations > 0 && p->n_parts[device] >= plan->max_participations)
+        return false;
+    return p->last[device] == 0 || p->round + 1 >= p->last[device] + plan->min_separation;
+}
+
+/* Who takes part sits out afterwards. */
+static void note_parts(struct plain *p)
+{
+    for (uint64_t i = 0; i < p->options->n_devices; i++) {
+        p->n_parts[i] += p->drawn[i];
+        p->last[i] = p->drawn[i] ? p->round + 1 : p->last[i];
+    }
+}
+
 /* Coins, then at random down to what a round takes at most. */
 static uint32_t draw_devices(struct plain *p)
 {
     const struct mien_plan *plan = &p->options->plan;
-    const bool fixed = plan->sampling == MIEN_PLAN_FIXED;
+    const bool fixed = plan->sampling == MIEN_PLAN_FIXED || mien_plan_limits_parts(plan);
     const uint64_t most = fixed ? plan->cohort : plan->cap > 0 ? plan->cap : UINT64_MAX;
     uint64_t n = 0;
 
     for (uint64_t i = 0; i < p->options->n_devices; i++) {
-        p->drawn[i] = fixed || (double)mien_rng_seeded_uniform(p->seeded) < plan->rate;
+        p->drawn[i] = may_take_part(p, i) &&
+                      (fixed || (double)mien_rng_seeded_uniform(p->seeded) < plan->rate);
         n += p->drawn[i];
     }
     /* Selection sampling: each of those left to look at goes with equal probability. */
@@ -238,6 +263,7 @@ static uint32_t draw_devices(struct plain *p)
             n_out--;
         }
     }
+    note_parts(p);
     return (uint32_t)(n < most ? n : most);
 }
 
@@ -268,6 +294,8 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
         status = mien_noise_draw(p->noise, &rng, p->total, p->params.dim);
     if (status == MIEN_OK && p->discrete.t != 0)
         status = mien_discrete_gaussian_draw(&p->discrete, &rng, p->total, p->params.dim);
+    if (status == MIEN_OK && p->correlated != NULL)
+        status = mien_correlated_draw(p->correlated, p->round, p->total, p->params.dim);
     if (status == MIEN_OK)
         status = train_all(p, workers);
     if (status == MIEN_OK)
@@ -297,6 +325,25 @@ static enum mien_status set_up_worker(struct worker *worker, const struct sim_op
     return status;
 }
 
+static enum mien_status make_noise(struct plain *p)
+{
+    const struct mien_plan *plan = &p->options->plan;
+    const uint64_t sigma = (uint64_t)ceil(plan->noise_multiplier * (double)p->params.bound);
+    struct mien_strategy_table table;
+    uint8_t key[MIEN_NOISE_KEY_BYTES] = {0};
+
+    if (sigma == 0 || p->params.share > 0)
+        return MIEN_OK;
+    if (plan->mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN)
+        return mien_discrete_gaussian_init(&p->discrete, sigma * sigma, 1);
+    if (plan->strategy == MIEN_PLAN_INDEPENDENT)
+        return mien_noise_new(sigma, &p->noise);
+    mien_store_be64(key, p->options->seed);
+    enum mien_status status = mien_strategy_table_make((enum mien_strategy_kind)plan->strategy,
+                                                       plan->min_separation, &table);
+    return status == MIEN_OK ? mien_correlated_new(&table, sigma, key, &p->correlated) : status;
+}
+
 static enum mien_status set_up(struct plain *p, struct worker *workers, struct mien_err *err)
 {
     const struct sim_options *o = p->options;
@@ -309,11 +356,8 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
         status = mien_rng_seeded_new(o->seed, 1, &p->seeded);
     if (status == MIEN_OK)
         status = sim_start_values(o, &p->values, &p->average, err);
-    const double sigma = ceil(o->plan.noise_multiplier * (double)p->params.bound);
-    if (status == MIEN_OK && sigma > 0.0 && p->params.share == 0)
-        status = o->plan.mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN
-                     ? mien_discrete_gaussian_init(&p->discrete, (uint64_t)(sigma * sigma), 1)
-                     : mien_noise_new((uint64_t)sigma, &p->noise);
+    if (status == MIEN_OK)
+        status = make_noise(p);
     if (status == MIEN_OK && on_coordinator)
         status = mien_gtrainer_new(&o->plan, &p->gtrainer);
     if (status != MIEN_OK)
@@ -328,6 +372,10 @@ static enum mien_status set_up(struct plain *p, struct worker *workers, struct m
     const size_t n_own = 4 * (size_t)mien_plan_n_private(&o->plan);
     p->own = n_own > 0 ? mien_calloc(o->n_devices, n_own) : NULL;
     p->owned = mien_calloc(o->n_devices, sizeof(*p->owned));
+    p->last = mien_calloc(o->n_devices, sizeof(*p->last));
+    p->n_parts = mien_calloc(o->n_devices, sizeof(*p->n_parts));
+    if (p->last == NULL || p->n_parts == NULL)
+        return MIEN_ENOMEM;
     if (p->owned == NULL || (n_own > 0 && p->own == NULL))
         return MIEN_ENOMEM;
     if (p->moments.first == NULL || p->moments.second == NULL || p->server.first == NULL ||
@@ -352,6 +400,9 @@ static void tear_down(struct plain *p, struct worker *workers)
     }
     mien_gtrainer_free(p->gtrainer);
     mien_noise_free(p->noise);
+    mien_correlated_free(p->correlated);
+    mien_free(p->last);
+    mien_free(p->n_parts);
     mien_rng_seeded_free(p->seeded);
     mien_free(p->moments.first);
     mien_free(p->moments.second);

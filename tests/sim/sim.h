@@ -93,6 +93,8 @@ struct sim_ledger {
     size_t session_end[8]; /* survivors up to and with each session, in the order they were fixed */
     size_t n_sessions;
     size_t n_broken; /* calls out of order: a bug of the core */
+    uint8_t key[32]; /* of correlated noise; zeros unless set after init */
+    uint64_t n_used; /* steps of it */
 };
 
 void sim_ledger_init(struct sim_ledger *ledger, const struct mien_plan *plan);

@@ -329,6 +329,38 @@ static void a_cap_ends_the_run(void **state)
     sim_result_fini(&result);
 }
 
+/* 24 units that may take part twice, three rounds apart, eight a round: six rounds, and nobody is
+ * left for a seventh. No device has to refuse: the coordinator asks nobody too early. */
+static void units_sit_out_and_stop_at_their_limit(void **state)
+{
+    (void)state;
+    for (int strategy = MIEN_PLAN_INDEPENDENT; strategy <= MIEN_PLAN_BLT; strategy++) {
+        struct sim_options options = options_of(11);
+
+        options.n_devices = 24;
+        options.n_rounds = 7;
+        options.check = false;
+        options.plan.cohort = 8;
+        options.plan.min_reports = 6;
+        options.plan.noise_multiplier = 2.0;
+        options.plan.rounds = 20;
+        options.plan.strategy = (enum mien_plan_strategy)strategy;
+        options.plan.min_separation = 3;
+        options.plan.max_participations = 2;
+        struct sim_result result = run(&options);
+        assert_true(result.n_rounds >= 6);
+        for (size_t i = 0; i < result.n_rounds; i++) {
+            assert_int_equal(result.rounds[i].released, i < 6);
+            assert_true(i >= 6 || result.rounds[i].drawn == 8);
+        }
+        assert_int_equal(result.n_refused, 0);
+        /* Two parts of a unit: two releases' epsilon with independent noise. */
+        assert_true(strategy != MIEN_PLAN_INDEPENDENT || fabs(result.epsilon - 3.33) < 0.05);
+        sim_result_fini(&result);
+    }
+    assert_int_equal(mien_mem_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +372,7 @@ int main(void)
         cmocka_unit_test(released_sums_hold_the_devices_noise_and_no_other),
         cmocka_unit_test(a_sum_with_too_few_shares_is_never_unmasked),
         cmocka_unit_test(a_cap_ends_the_run),
+        cmocka_unit_test(units_sit_out_and_stop_at_their_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,18 @@ void sim_daemon_wait(struct sim_daemon *daemon, bool stop)
 /* ---- its end ---- */
 
 /* Removes what is in a directory of ours, which holds files and one level of directories. */
+static void remove_dir(const char *path, int depth);
+
+/* The directory, and the key beside it of a run of correlated noise. */
+static void remove_state(const char *dir)
+{
+    char key[PATH_MAX];
+
+    if (mien_run_key_path(dir, "", key, sizeof(key), NULL) == MIEN_OK)
+        (void)unlink(key);
+    remove_dir(dir, 1);
+}
+
 static void remove_dir(const char *path, int depth)
 {
     DIR *dir = opendir(path);
@@ -254,7 +266,7 @@ void sim_daemon_free(struct sim_daemon *daemon)
     if (daemon->go_fd >= 0)
         (void)close(daemon->go_fd);
     if (daemon->temporary)
-        remove_dir(daemon->dir, 1);
+        remove_state(daemon->dir);
     mien_buf_wipe(&daemon->tokens);
     mien_buf_fini(&daemon->tokens);
 }

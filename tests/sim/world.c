@@ -129,6 +129,7 @@ static enum mien_status set_up(struct sim_world *w, struct sim_faces *faces, str
     if (status == MIEN_OK)
         status = mien_plan_fingerprint(&o->plan, w->plan_hash);
     sim_ledger_init(&w->ledger, &o->plan);
+    mien_store_be64(w->ledger.key, o->seed);
     if (status == MIEN_OK)
         status = make_core(w, err);
     if (status != MIEN_OK)
