@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +66,9 @@ enum mien_status mien_run_key_path(const char *dir, const char *configured, char
 {
     size_t len = strlen(dir);
 
+    if (configured[0] != '\0' && configured[0] != '/')
+        return mien_err_set(err, MIEN_EINVAL, "noise.key_file: \"%s\" is no absolute path",
+                            configured);
     while (len > 1 && dir[len - 1] == '/')
         len--;
     const int written = configured[0] != '\0' ? snprintf(out, n, "%s", configured)
@@ -258,6 +262,11 @@ enum mien_status mien_run_key_open(const char *path, const struct mien_run_key_i
         status = failed(path, "read", err);
     if (status == MIEN_OK)
         status = judge_file(path, header, &about, id, err);
+    /* A second state directory with the same key would draw the same noise. */
+    if (status == MIEN_OK && flock(key.fd, LOCK_EX | LOCK_NB) != 0)
+        status = mien_err_set(err, MIEN_EBUSY, "%s is in use by another coordinator", path);
+    if (status == MIEN_OK && fstat(key.fd, &about) != 0)
+        status = failed(path, "read", err);
     if (status == MIEN_OK) {
         key.n_used = count_used(&about);
         status = judge_steps(path, key.n_used, n_charged, err);

@@ -41,6 +41,7 @@ struct mien_run_key {
  * DIR.run-key beside it.
  *
  *   errors  MIEN_ELIMIT   too long
+ *           MIEN_EINVAL   `configured` is no absolute path
  *           MIEN_EPOLICY  inside of the directory, where backups would take it along
  */
 MIEN_CHECK enum mien_status mien_run_key_path(const char *dir, const char *configured, char *out,
@@ -60,6 +61,7 @@ MIEN_CHECK enum mien_status mien_run_key_begin(const char *path, const struct mi
  *
  *   out     given: end it with mien_run_key_close
  *   errors  MIEN_EPOLICY  the run has ended (err says why and what to do), or others may read it
+ *           MIEN_EBUSY    another coordinator has it open: it is locked until it is closed
  *           MIEN_ECORRUPT no such file; MIEN_EIO, MIEN_ENOSPC
  */
 MIEN_CHECK enum mien_status mien_run_key_open(const char *path, const struct mien_run_key_id *id,

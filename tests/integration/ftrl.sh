@@ -13,7 +13,9 @@ db.commit()' "$1/ledger.db" "$2" || fail "sql: $2"; }
 expect 2 'privacy.max_participations' "$MIEN" init no --preset demo "${ftrl[@]}"
 expect 2 'privacy.sampling = none' "$MIEN" init no --preset faces32 --set privacy.strategy=tree
 expect 3 'inside of the state directory' "$MIEN" init no --preset demo "${ftrl[@]}" \
-    --set privacy.max_participations=4 --set noise.key_file=no/key
+    --set privacy.max_participations=4 --set noise.key_file="$work/no/key"
+expect 2 'no absolute path' "$MIEN" init no --preset demo "${ftrl[@]}" \
+    --set privacy.max_participations=4 --set noise.key_file=key
 [ ! -e no ] || fail "a refused init left a directory"
 faces 6 8
 init state 3 "${ftrl[@]}" --set privacy.max_participations=4 --set round.rounds=4

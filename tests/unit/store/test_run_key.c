@@ -135,6 +135,23 @@ static void a_ledger_or_key_that_was_put_back_ends_the_run(void **state)
     fixture_remove(p.dir);
 }
 
+/* Two coordinators with one key would draw the same noise for two sums. */
+static void one_coordinator_has_the_key(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_run_key first;
+    struct mien_run_key second;
+
+    set_up(&p);
+    assert_int_equal(open_at(&p, 0, &first, ""), MIEN_OK);
+    assert_int_equal(open_at(&p, 0, &second, "in use"), MIEN_EBUSY);
+    mien_run_key_close(&first);
+    assert_int_equal(open_at(&p, 0, &second, ""), MIEN_OK);
+    mien_run_key_close(&second);
+    fixture_remove(p.dir);
+}
+
 static void another_run_has_another_key(void **state)
 {
     (void)state;
@@ -209,6 +226,11 @@ static void a_key_inside_of_the_state_directory_is_refused(void **state)
     (void)snprintf(inside, sizeof(inside), "%s/key", dir);
     assert_int_equal(mien_run_key_path(dir, inside, out, sizeof(out), NULL), MIEN_EPOLICY);
     assert_int_equal(mien_run_key_path(dir, "/tmp/key", out, sizeof(out), NULL), MIEN_OK);
+    assert_int_equal(mien_run_key_path(dir, "key", out, sizeof(out), NULL), MIEN_EINVAL);
+    (void)snprintf(inside, sizeof(inside), "%s//", dir);
+    assert_int_equal(mien_run_key_path(inside, "", out, sizeof(out), NULL), MIEN_OK);
+    (void)snprintf(inside, sizeof(inside), "%s.run-key", dir);
+    assert_string_equal(out, inside);
     assert_int_equal(mien_run_key_path(dir, "/tmp/key", shorter, sizeof(shorter), NULL),
                      MIEN_ELIMIT);
     assert_int_equal(unlink(link_to), 0);
@@ -262,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_step_is_used_once_and_in_order),
         cmocka_unit_test(a_crash_between_reserve_and_use_loses_the_step),
         cmocka_unit_test(a_ledger_or_key_that_was_put_back_ends_the_run),
+        cmocka_unit_test(one_coordinator_has_the_key),
         cmocka_unit_test(another_run_has_another_key),
         cmocka_unit_test(any_changed_byte_of_the_key_is_found),
         cmocka_unit_test(a_key_inside_of_the_state_directory_is_refused),
