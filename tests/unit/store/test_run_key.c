@@ -136,6 +136,80 @@ static void a_ledger_or_key_that_was_put_back_ends_the_run(void **state)
 }
 
 /* Two coordinators with one key would draw the same noise for two sums. */
+/* ---- with the ledger ---- */
+
+enum moment { AFTER_RESERVE, AFTER_USE, AFTER_MODEL, AFTER_COMMIT, N_MOMENTS };
+
+/* A round up to a moment, as the coordinator's core does it; the step whose noise was drawn, or
+ * UINT64_MAX for none. */
+static uint64_t round_until(struct mien_store *store, struct mien_run_key *key, uint8_t first_unit,
+                            enum moment moment)
+{
+    const struct mien_store_round round = mien_store_next_round(store);
+    uint8_t units[3 * 32] = {0};
+
+    assert_int_equal(mien_store_round_open(store, round, fixture_coins, NULL), MIEN_OK);
+    for (uint8_t i = 0; i < 3; i++) {
+        const struct mien_store_input input = fixture_input((uint8_t)(first_unit + i));
+
+        memcpy(units + 32 * i, input.unit, 32);
+        assert_int_equal(mien_store_put_inputs(store, round, 0, &input, 1, NULL), MIEN_OK);
+    }
+    assert_int_equal(mien_store_put_survivors(store, round, 0, units, 3, NULL), MIEN_OK);
+    assert_int_equal(fixture_reserve(store, round), MIEN_OK);
+    if (moment == AFTER_RESERVE)
+        return UINT64_MAX;
+    const uint64_t step = mien_store_n_steps(store) - 1;
+    assert_int_equal(mien_run_key_use(key, step, NULL), MIEN_OK);
+    if (moment == AFTER_MODEL) {
+        uint8_t digest[32];
+        const struct mien_span file = {(const uint8_t *)"a model", 7};
+
+        assert_int_equal(mien_store_model_write(store, round, file, digest, NULL), MIEN_OK);
+    }
+    if (moment == AFTER_COMMIT)
+        (void)fixture_release(store, round);
+    return step;
+}
+
+/* The coordinator dies at each moment from RESERVE on and starts again: the next round has another
+ * step, in step with the ledger, and no step can be used a second time. */
+static void no_step_is_drawn_twice_whenever_a_coordinator_dies(void **state)
+{
+    (void)state;
+    const struct mien_entry_plan plan = fixture_correlated();
+
+    for (int moment = AFTER_RESERVE; moment < N_MOMENTS; moment++) {
+        struct place p;
+        char dir[64];
+        struct mien_run_key key;
+
+        set_up(&p); /* the fixture's ledger has run id 5, too */
+        fixture_path(dir);
+        fixture_create(dir, &plan);
+        uint64_t last = UINT64_MAX;
+        for (uint64_t round = 0; round < 3; round++) {
+            struct mien_store *store = fixture_open(dir);
+
+            (void)fixture_start(store);
+            assert_int_equal(mien_store_n_steps(store), round);
+            assert_int_equal(open_at(&p, mien_store_n_steps(store), &key, ""), MIEN_OK);
+            assert_int_equal(key.n_used, round); /* a step that was charged and not used is gone */
+            const uint64_t step =
+                round_until(store, &key, (uint8_t)(1 + 3 * round), (enum moment)moment);
+            assert_true(step == UINT64_MAX || step == round);
+            assert_true(step == UINT64_MAX || last == UINT64_MAX || step > last);
+            if (step != UINT64_MAX)
+                assert_int_equal(mien_run_key_use(&key, step, NULL), MIEN_ESTATE);
+            last = step;
+            mien_store_close(store); /* as a kill leaves both: nothing is written at the end */
+            mien_run_key_close(&key);
+        }
+        fixture_remove(dir);
+        fixture_remove(p.dir);
+    }
+}
+
 static void one_coordinator_has_the_key(void **state)
 {
     (void)state;
@@ -284,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_step_is_used_once_and_in_order),
         cmocka_unit_test(a_crash_between_reserve_and_use_loses_the_step),
         cmocka_unit_test(a_ledger_or_key_that_was_put_back_ends_the_run),
+        cmocka_unit_test(no_step_is_drawn_twice_whenever_a_coordinator_dies),
         cmocka_unit_test(one_coordinator_has_the_key),
         cmocka_unit_test(another_run_has_another_key),
         cmocka_unit_test(any_changed_byte_of_the_key_is_found),
