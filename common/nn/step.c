@@ -83,6 +83,9 @@ static void build_training(struct mien_step *step, enum mien_step_kind kind,
         mien_grad_groups(step->graph, outputs[0], step->groups, wrt, step->n, outputs + 1);
     else
         mien_grad(step->graph, outputs[0], wrt, step->n, outputs + 1);
+    /* Of one loss, gradients are read by visits only: see mien_step_gradient and _apply. */
+    for (uint32_t i = 0; i < step->n && step->groups == 0; i++)
+        mien_graph_late(step->graph, outputs[i + 1]);
     step->n_outputs = step->n + 1;
 }
 
@@ -318,13 +321,18 @@ const float *mien_step_embedding(const struct mien_step *step)
     return mien_exec_output(step->exec, 1);
 }
 
+static void copy_part(void *self, uint64_t at, const float *gradient, uint64_t n)
+{
+    float *to = self;
+
+    memcpy(to + at, gradient, n * sizeof(*to));
+}
+
 void mien_step_gradient(const struct mien_step *step, float *gradient)
 {
     for (uint32_t i = 0; i < step->n; i++) {
-        const uint64_t n = mien_shape_count(&step->layout->tensor[step->first + i].shape);
-
-        memcpy(gradient, mien_exec_output(step->exec, i + 1), n * sizeof(*gradient));
-        gradient += n;
+        mien_exec_visit(step->exec, i + 1, copy_part, gradient);
+        gradient += mien_shape_count(&step->layout->tensor[step->first + i].shape);
     }
 }
 
@@ -342,20 +350,34 @@ void mien_step_apply_given(const struct mien_step *step, const float *gradient, 
         mien_adam_step(&adam, moments, first->offset, values + first->offset, gradient, n);
 }
 
+/* How a tensor's values follow its gradient. */
+struct application {
+    const struct mien_adam *adam;
+    const struct mien_moments *moments; /* NULL: plain descent */
+    double rate;
+    uint64_t offset; /* of the tensor in values and moments */
+    float *values;
+};
+
+static void apply_part(void *self, uint64_t at, const float *gradient, uint64_t n)
+{
+    const struct application *a = self;
+    float *value = a->values + a->offset + at;
+
+    if (a->moments == NULL)
+        mien_sgd_step(value, gradient, n, a->rate);
+    else
+        mien_adam_step(a->adam, a->moments, a->offset + at, value, gradient, n);
+}
+
 void mien_step_apply(const struct mien_step *step, float *values, double rate,
                      const struct mien_moments *moments)
 {
     const struct mien_adam adam = mien_adam_default(rate);
+    struct application a = {.adam = &adam, .moments = moments, .rate = rate, .values = values};
 
     for (uint32_t i = 0; i < step->n; i++) {
-        const struct mien_tensor *tensor = &step->layout->tensor[step->first + i];
-        const float *gradient = mien_exec_output(step->exec, i + 1);
-        const uint64_t n = mien_shape_count(&tensor->shape);
-        float *value = values + tensor->offset;
-
-        if (moments == NULL)
-            mien_sgd_step(value, gradient, n, rate);
-        else
-            mien_adam_step(&adam, moments, tensor->offset, value, gradient, n);
+        a.offset = step->layout->tensor[step->first + i].offset;
+        mien_exec_visit(step->exec, i + 1, apply_part, &a);
     }
 }

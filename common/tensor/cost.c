@@ -67,12 +67,12 @@ enum mien_status mien_cost_of(const struct mien_graph *graph, const mien_ref *ou
         status = mien_memory_plan_init(&plan, graph, outputs, n_outputs);
     if (status != MIEN_OK)
         return status;
-    cost.n_steps = plan.n_steps;
+    cost.n_steps = plan.n_steps + plan.n_late;
     for (uint32_t i = 0; i < plan.n_fusions; i++)
         cost.n_fused += plan.fusions[i].n > 1 ? plan.fusions[i].n : 0;
     cost.arena_bytes = plan.n_elements * sizeof(mien_real);
     cost.scratch_bytes = plan.n_scratch * sizeof(mien_real);
-    for (uint32_t i = 0; i < plan.n_steps; i++)
+    for (uint32_t i = 0; i < plan.n_steps + plan.n_late; i++)
         cost.flops += node_flops(graph, mien_graph_node(graph, plan.order[i]));
     mien_memory_plan_fini(&plan);
     *out = cost;

@@ -7,6 +7,7 @@
 #include "common/tensor/elements.h"
 #include "common/tensor/kernel_select.h"
 #include "common/tensor/kernels.h"
+#include "common/tensor/late.h"
 #include "common/tensor/memory_plan.h"
 
 #include <string.h>
@@ -32,7 +33,7 @@ enum mien_status mien_exec_bytes(const struct mien_graph *graph, const mien_ref 
         return status;
     const uint64_t n_nodes = mien_graph_n_nodes(graph);
     const uint64_t per_node = sizeof(mien_ref) * 2 + sizeof(uint64_t) + 2 * sizeof(uint32_t) +
-                              sizeof(struct mien_fusion) + sizeof(bool) + sizeof(mien_real *);
+                              sizeof(struct mien_fusion) + 2 * sizeof(bool) + sizeof(mien_real *);
     *bytes = (plan.n_elements + plan.n_scratch + plan.n_constants) * sizeof(mien_real) +
              n_nodes * per_node + n_outputs * sizeof(mien_ref) + sizeof(struct mien_exec);
     mien_memory_plan_fini(&plan);
@@ -342,4 +343,41 @@ enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params)
 const mien_real *mien_exec_output(const struct mien_exec *exec, size_t index)
 {
     return index < exec->n_outputs ? value_of(exec, exec->outputs[index]) : NULL;
+}
+
+/* Rows of a late node: a product, or the sum of a late node and a product. */
+static void compute_late(const struct mien_exec *exec, mien_ref n, uint64_t first, uint64_t n_rows,
+                         mien_real *out)
+{
+    const struct mien_node *node = mien_graph_node(exec->graph, n);
+    struct mien_late_part part = {.first = first, .n_rows = n_rows};
+
+    if (node->op == MIEN_OP_ADD) {
+        compute_late(exec, node->in[0], first, n_rows, out);
+        node = mien_graph_node(exec->graph, node->in[1]);
+        part.add = true;
+    }
+    part.a = value_of(exec, node->in[0]);
+    part.b = value_of(exec, node->in[1]);
+    mien_late_compute(exec->graph, node, &part, out);
+}
+
+void mien_exec_visit(struct mien_exec *exec, size_t index, mien_visitor *visitor, void *self)
+{
+    const mien_ref n = exec->outputs[index];
+    const struct mien_shape shape = mien_graph_shape(exec->graph, n);
+    const mien_real *stored = mien_exec_output(exec, index);
+
+    if (stored != NULL) {
+        visitor(self, 0, stored, mien_shape_count(&shape));
+        return;
+    }
+    const uint64_t mode = mien_float_flush();
+    for (uint64_t row = 0; row < shape.dim[0]; row += MIEN_LATE_ROWS) {
+        const uint64_t n_rows = mien_min_size(MIEN_LATE_ROWS, shape.dim[0] - row);
+
+        compute_late(exec, n, row, n_rows, exec->workspace->scratch);
+        visitor(self, row * shape.dim[1], exec->workspace->scratch, n_rows * shape.dim[1]);
+    }
+    mien_float_restore(mode);
 }

@@ -68,7 +68,16 @@ MIEN_CHECK enum mien_status mien_exec_bind(struct mien_exec *exec, uint32_t inde
  */
 MIEN_CHECK enum mien_status mien_exec_run(struct mien_exec *exec, const mien_real *params);
 
-/* The values of output number `index`, valid until the next run. */
+/* The values of output number `index`, valid until the next run; NULL where it is not stored, which
+ * only a node of mien_graph_late is not. */
 const mien_real *mien_exec_output(const struct mien_exec *exec, size_t index);
+
+/* Takes n values of an output, beginning with its element `at`. */
+typedef void mien_visitor(void *self, uint64_t at, const mien_real *values, uint64_t n);
+
+/* Shows all values of output number `index`, in order, a part at a time; each part is valid during
+ * its call. Values of the last run's operands: a visitor may change parameters, inputs it may not.
+ */
+void mien_exec_visit(struct mien_exec *exec, size_t index, mien_visitor *visitor, void *self);
 
 #endif

@@ -73,6 +73,12 @@ const struct mien_node *mien_graph_node(const struct mien_graph *graph, mien_ref
     return &graph->nodes[ref];
 }
 
+void mien_graph_late(struct mien_graph *graph, mien_ref output)
+{
+    if (output < graph->n_nodes)
+        graph->nodes[output].may_be_late = true;
+}
+
 struct mien_shape mien_graph_shape(const struct mien_graph *graph, mien_ref ref)
 {
     if (ref >= graph->n_nodes)

@@ -125,6 +125,7 @@ struct mien_node {
     uint32_t groups; /* MATMUL, SCATTER, weight gradients: parts of the batch with a result each,
                       * one below the other; 0: one (grad.h) */
     struct mien_conv conv;
+    bool may_be_late; /* mien_graph_late */
 };
 
 struct mien_graph;
@@ -153,6 +154,10 @@ uint32_t mien_graph_n_inputs(const struct mien_graph *graph);
 
 /* Length that a flat parameter vector must have at least. */
 uint64_t mien_graph_n_params(const struct mien_graph *graph);
+
+/* Notes that this output is only wanted through mien_exec_visit, so it need not be stored. Does
+ * nothing to MIEN_NO_REF. */
+void mien_graph_late(struct mien_graph *graph, mien_ref output);
 
 /* Leaves. */
 mien_ref mien_input(struct mien_graph *graph, struct mien_shape shape);

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/tensor/kernels.h"
+#include "common/tensor/late.h"
 
 #include <string.h>
 
@@ -36,6 +37,7 @@ void mien_memory_plan_fini(struct mien_memory_plan *plan)
     mien_free(plan->root);
     mien_free(plan->place);
     mien_free(plan->last_use);
+    mien_free(plan->late);
     mien_free(plan->needed);
     *plan = (struct mien_memory_plan){0};
 }
@@ -69,7 +71,7 @@ static void find_lifetimes(struct planner *p, const mien_ref *outputs, size_t n_
 
         plan->root[n] = node->op == MIEN_OP_RESHAPE ? plan->root[node->in[0]] : n;
         plan->place[n] = MIEN_NO_PLACE;
-        if (!plan->needed[n] || is_leaf(node->op) || node->op == MIEN_OP_RESHAPE)
+        if (!plan->needed[n] || plan->late[n] || is_leaf(node->op) || node->op == MIEN_OP_RESHAPE)
             continue;
         for (int i = 0; i < 2; i++) {
             if (node->in[i] != MIEN_NO_REF)
@@ -85,6 +87,24 @@ static void find_lifetimes(struct planner *p, const mien_ref *outputs, size_t n_
     }
     for (size_t i = 0; i < n_outputs; i++)
         plan->last_use[plan->root[outputs[i]]] = FOR_EVER;
+}
+
+/* What late nodes read is kept for them. */
+static void keep_for_late(struct planner *p)
+{
+    struct mien_memory_plan *plan = p->plan;
+
+    for (mien_ref n = 0; n < p->n_nodes; n++) {
+        const struct mien_node *node = mien_graph_node(p->graph, n);
+
+        if (!plan->late[n])
+            continue;
+        plan->order[plan->n_steps + plan->n_late++] = n;
+        for (int i = 0; i < 2; i++) {
+            if (!plan->late[node->in[i]])
+                plan->last_use[plan->root[node->in[i]]] = FOR_EVER;
+        }
+    }
 }
 
 static void find_chains(struct planner *p)
@@ -163,6 +183,11 @@ static void find_place(struct planner *p, mien_ref n)
         p->plan->n_elements = at + len;
 }
 
+static uint64_t late_scratch(const struct mien_node *node)
+{
+    return MIEN_LATE_ROWS * (uint64_t)node->shape.dim[1];
+}
+
 static uint64_t scratch_of(const struct mien_graph *graph, const struct mien_node *node)
 {
     if (node->op < MIEN_OP_CONV || node->op > MIEN_OP_UPCONV_WEIGHT_GRAD)
@@ -177,6 +202,10 @@ static void assign_places(struct planner *p)
 {
     struct mien_memory_plan *plan = p->plan;
 
+    for (uint32_t i = 0; i < plan->n_late; i++)
+        plan->n_scratch =
+            mien_max_size(plan->n_scratch,
+                          late_scratch(mien_graph_node(p->graph, plan->order[plan->n_steps + i])));
     for (uint32_t step = 0; step < plan->n_steps; step++) {
         mien_ref n = plan->order[step];
         const struct mien_node *node = mien_graph_node(p->graph, n);
@@ -212,17 +241,23 @@ enum mien_status mien_memory_plan_init(struct mien_memory_plan *out, const struc
     plan.place = mien_calloc(p.n_nodes, sizeof(*plan.place));
     plan.last_use = mien_calloc(p.n_nodes, sizeof(*plan.last_use));
     plan.needed = mien_calloc(p.n_nodes, sizeof(*plan.needed));
+    plan.late = mien_calloc(p.n_nodes, sizeof(*plan.late));
     plan.fusions = mien_calloc(p.n_nodes, sizeof(*plan.fusions));
     plan.fusion_end = mien_calloc(p.n_nodes, sizeof(*plan.fusion_end));
     p.busy = mien_calloc((size_t)p.n_nodes + 1, sizeof(*p.busy));
     if (plan.order == NULL || plan.root == NULL || plan.place == NULL || plan.last_use == NULL ||
-        plan.needed == NULL || plan.fusions == NULL || plan.fusion_end == NULL || p.busy == NULL) {
+        plan.needed == NULL || plan.late == NULL || plan.fusions == NULL ||
+        plan.fusion_end == NULL || p.busy == NULL) {
         mien_memory_plan_fini(&plan);
         mien_free(p.busy);
         return MIEN_ENOMEM;
     }
     mark_needed(&p, outputs, n_outputs);
+    /* last_use counts readers, before it is what it says. */
+    mien_late_find(graph, outputs, n_outputs, plan.needed, plan.last_use, plan.late);
+    memset(plan.last_use, 0, p.n_nodes * sizeof(*plan.last_use));
     find_lifetimes(&p, outputs, n_outputs);
+    keep_for_late(&p);
     find_chains(&p);
     assign_places(&p);
     mien_free(p.busy);

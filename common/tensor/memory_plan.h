@@ -12,14 +12,16 @@
 #define MIEN_NO_PLACE UINT64_MAX
 
 struct mien_memory_plan {
-    mien_ref *order; /* [n_steps] nodes to compute, in order */
+    mien_ref *order; /* [n_steps] nodes to compute, in order; then n_late that are computed later */
     uint32_t n_steps;
+    uint32_t n_late;
     struct mien_fusion *fusions; /* [n_fusions] the steps that are computed together */
     uint32_t n_fusions;
     mien_ref *root;       /* [n_nodes] whose values a node shares (reshape), or itself */
     uint64_t *place;      /* [n_nodes] first element of a root in the arena, or MIEN_NO_PLACE */
     uint32_t *last_use;   /* [n_nodes] last step that reads a root; UINT32_MAX for ever */
     uint32_t *fusion_end; /* [n_steps] last step of the chain that a step is in */
+    bool *late;           /* [n_nodes] computed when its rows are wanted (late.h) */
     bool *needed;         /* [n_nodes] the outputs depend on it */
     uint64_t n_elements;  /* of the arena */
     uint64_t n_scratch;   /* of the scratch space, beside the arena */
