@@ -25,7 +25,7 @@ for name in "$@"; do
     for round in $(seq $rounds); do
         peer="$peer $(/usr/bin/python3 tests/bench/torch_peer.py "$name" | cut -d' ' -f2)"
         ours="$ours $("$build/tests/bench/bench_tensor" "$name" |
-            awk -v name="$name" '$1 == name {print $2 ":" $9}')"
+            awk -v name="$name" '$1 == name {print $2 ":" $10}')"
     done
     mine=$(printf '%s\n' $ours | median)
     theirs=$(printf '%s\n' $peer | median)
