@@ -57,6 +57,7 @@ struct mien_core_round {
     int32_t *vector; /* secret: [dim], masked in place */
     size_t dim;
     struct mien_secagg_device *session; /* NULL outside a session */
+    uint32_t n_sessions;                /* begun in this round */
     uint8_t session_id[32];
     uint32_t n_members;
     uint32_t n_roster; /* entries of the roster so far */
@@ -163,7 +164,8 @@ bool mien_core_of_session(const struct mien_client_core *core, const uint8_t ses
 bool mien_core_next_part(struct mien_core_round *round, uint32_t part, uint32_t n_parts);
 bool mien_core_list_ended(struct mien_core_round *round);
 
-/* How long the coordinator may wait for the slowest of the group. */
-#define MIEN_CORE_STEP_MS (180 * 1000)
+/* How long the coordinator may wait for the slowest of the group, and for sessions of the round
+ * that were formed later to catch up. */
+#define MIEN_CORE_STEP_MS (600 * 1000)
 
 #endif

@@ -105,6 +105,9 @@ static enum mien_status begin_session(struct mien_client_core *core,
     return MIEN_OK;
 }
 
+/* A coordinator that picks groups until one suits it gets few tries. */
+#define MAX_SESSIONS 8
+
 static enum mien_status on_begin(struct mien_client_core *core, uint64_t now_ms,
                                  const struct mien_message_session *m)
 {
@@ -115,6 +118,10 @@ static enum mien_status on_begin(struct mien_client_core *core, uint64_t now_ms,
     /* Another group may take this device as long as its vector has not left. */
     if (core->phase < MIEN_CORE_READY || core->phase > MIEN_CORE_SLOT)
         return mien_core_refuse_order(core, "SESSION");
+    if (core->round->n_sessions == MAX_SESSIONS)
+        return mien_core_refuse(core, MIEN_MESSAGE_ERROR_POLICY, "more than %d sessions in a round",
+                                MAX_SESSIONS);
+    core->round->n_sessions++;
     if (!fits_plan(core->round, m))
         return mien_core_refuse(core, MIEN_MESSAGE_ERROR_PROTOCOL,
                                 "SESSION is not one of the round and plan assigned");

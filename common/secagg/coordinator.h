@@ -115,6 +115,9 @@ const uint8_t *mien_secagg_sum_delivery(const struct mien_secagg_sum *sum, uint3
 MIEN_CHECK enum mien_status mien_secagg_sum_input(struct mien_secagg_sum *sum, uint32_t index,
                                                   struct mien_span packed);
 
+/* Whether a member's vector is in. */
+bool mien_secagg_sum_has_input(const struct mien_secagg_sum *sum, uint32_t index);
+
 /* Fixes the survivors, once: those whose vectors are in.
  *
  *   bitmap  [MIEN_BITMAP_BYTES] out

@@ -20,6 +20,11 @@ enum mien_status mien_secagg_sum_input(struct mien_secagg_sum *sum, uint32_t ind
     return status;
 }
 
+bool mien_secagg_sum_has_input(const struct mien_secagg_sum *sum, uint32_t index)
+{
+    return index < sum->session.n && sum->member[index].has_input;
+}
+
 /* Whether of each member that masks were made with t holders pass: without them its masks could not
  * be taken off. */
 static bool all_have_holders(const struct mien_secagg_sum *sum,

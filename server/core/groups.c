@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sessions of the devices that are ready: forming them, keys, shares, delivery. All sessions of a
- * round go step by step together. */
+ * round go step by step together; those that are formed later catch up with the others. */
 #include "common/base/mem.h"
 #include "common/wire/vector.h"
 #include "server/core/internal.h"
@@ -39,6 +39,10 @@ void mien_round_drop_group(struct mien_coordinator *c, uint32_t group, const cha
 
         if (peer == UINT32_MAX)
             continue;
+        if (mien_round_may_rejoin(c, peer)) {
+            mien_round_rejoin(c, peer);
+            continue;
+        }
         mien_round_drop_part(c, peer);
         mien_round_come_back(c, peer, MIEN_MESSAGE_DROPPED);
     }
@@ -198,6 +202,7 @@ static enum mien_status make_group(struct mien_coordinator *c, const uint32_t *o
     if (group->member == NULL || group->unit == NULL)
         return MIEN_ENOMEM;
     group->session.n = n;
+    group->phase = MIEN_PHASE_KEYS;
     group->blame.failed = UINT32_MAX;
     memcpy(group->member, order, n * sizeof(*order));
     for (uint32_t i = 0; i < n; i++) {
@@ -207,27 +212,31 @@ static enum mien_status make_group(struct mien_coordinator *c, const uint32_t *o
         p->session = index;
         p->index = i;
         p->did = false;
+        p->had_slot = false;
     }
     return describe(c, group, index);
 }
 
-/* Groups of nearly equal size, as few as group_max allows. */
+/* Groups of nearly equal size, as few as group_max allows, after those that there are. */
 static enum mien_status make_groups(struct mien_coordinator *c, const uint32_t *order, uint32_t n)
 {
-    const uint32_t n_groups = (n + c->config.plan.group_max - 1) / c->config.plan.group_max;
+    const uint32_t n_new = (n + c->config.plan.group_max - 1) / c->config.plan.group_max;
+    const uint32_t first = c->n_groups;
     uint32_t at = 0;
     enum mien_status status = MIEN_OK;
 
-    if (n == 0 || n / n_groups < c->config.plan.group_min)
+    if (n == 0 || n / n_new < c->config.plan.group_min)
         return MIEN_EPOLICY;
-    c->groups = mien_calloc(n_groups, sizeof(*c->groups));
-    if (c->groups == NULL)
+    struct mien_group *grown = mien_reallocarray(c->groups, first + n_new, sizeof(*grown));
+    if (grown == NULL)
         return MIEN_ENOMEM;
-    c->n_groups = n_groups;
-    for (uint32_t g = 0; g < n_groups && status == MIEN_OK; g++) {
-        const uint32_t size = n / n_groups + (g < n % n_groups);
+    memset(grown + first, 0, n_new * sizeof(*grown));
+    c->groups = grown;
+    c->n_groups = first + n_new;
+    for (uint32_t g = 0; g < n_new && status == MIEN_OK; g++) {
+        const uint32_t size = n / n_new + (g < n % n_new);
 
-        status = make_group(c, order + at, size, g);
+        status = make_group(c, order + at, size, first + g);
         at += size;
     }
     return status;
@@ -243,6 +252,7 @@ void mien_round_free_groups(struct mien_coordinator *c)
     mien_free(c->groups);
     c->groups = NULL;
     c->n_groups = 0;
+    c->n_regroups = 0;
 }
 
 static enum mien_drill_step drill_step(enum mien_coordinator_phase phase)
@@ -273,31 +283,52 @@ void mien_round_begin_step(struct mien_coordinator *c, uint64_t now_ms,
     }
 }
 
+/* Up to the masked vectors a session may be further than the round. */
+static bool is_at_step(const struct mien_coordinator *c, const struct mien_peer *p)
+{
+    return c->phase > MIEN_PHASE_INPUTS || c->groups[p->session].phase == c->phase;
+}
+
 bool mien_round_all_did(const struct mien_coordinator *c)
 {
     for (uint32_t i = 0; i < c->n_peers; i++) {
         const struct mien_peer *p = &c->peers[i];
 
-        if (p->used && p->part == MIEN_PART_MEMBER && !p->did)
+        if (p->used && p->part == MIEN_PART_MEMBER && !p->did && is_at_step(c, p))
             return false;
     }
     return true;
 }
 
-void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms)
+enum mien_status mien_round_add_groups(struct mien_coordinator *c, uint32_t *n)
 {
     uint32_t *order = mien_calloc(c->n_peers, sizeof(*order));
-    const uint32_t n = order == NULL ? 0 : shuffle_ready(c, order);
-    enum mien_status status = order == NULL ? MIEN_ENOMEM : make_groups(c, order, n);
 
+    *n = 0;
+    if (order == NULL)
+        return MIEN_ENOMEM;
+    *n = shuffle_ready(c, order);
+    const enum mien_status status = make_groups(c, order, *n);
     mien_free(order);
-    if (status != MIEN_OK) {
-        mien_round_abandon(c, "no sessions of %u devices: %s", n, mien_status_text(status));
-        return;
-    }
+    return status;
+}
+
+void mien_round_announce(struct mien_coordinator *c, uint64_t now_ms, uint32_t first)
+{
     mien_round_begin_step(c, now_ms, MIEN_PHASE_KEYS);
-    for (uint32_t g = 0; g < c->n_groups; g++)
+    for (uint32_t g = first; g < c->n_groups; g++)
         announce(c, &c->groups[g]);
+}
+
+void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms)
+{
+    uint32_t n = 0;
+    enum mien_status status = mien_round_add_groups(c, &n);
+
+    if (status != MIEN_OK)
+        mien_round_abandon(c, "no sessions of %u devices: %s", n, mien_status_text(status));
+    else
+        mien_round_announce(c, now_ms, 0);
 }
 
 void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m)
@@ -341,18 +372,21 @@ static void end_keys(struct mien_coordinator *c, uint64_t now_ms)
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
-        if (g->sum == NULL)
+        if (g->sum == NULL || g->phase != MIEN_PHASE_KEYS)
             continue;
         drop_late(c, g);
+        g->phase = MIEN_PHASE_SHARES;
         if (mien_secagg_sum_close_keys(g->sum, g->opening) != MIEN_OK)
             mien_round_drop_group(c, i, "too few sent keys");
     }
+    if (mien_round_regroup(c, now_ms))
+        return;
     mien_round_begin_step(c, now_ms, MIEN_PHASE_SHARES);
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
         for (uint32_t j = 0; g->sum != NULL && j < g->session.n; j++) {
-            if (g->member[j] == UINT32_MAX)
+            if (g->phase != MIEN_PHASE_SHARES || g->member[j] == UINT32_MAX)
                 continue;
             mien_round_send_roll(c, g, j);
             mien_round_send_roster(c, g, j);
@@ -390,29 +424,44 @@ void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
     p->did = m->part + 1 == m->n_parts;
 }
 
+/* A session's shares are in. Who sent all of its own, and has too few neighbours that did, is not
+ * to blame. */
+static void close_shares(struct mien_coordinator *c, uint32_t group)
+{
+    struct mien_group *g = &c->groups[group];
+
+    for (uint32_t j = 0; j < g->session.n; j++) {
+        if (g->member[j] != UINT32_MAX)
+            c->peers[g->member[j]].did = mien_secagg_sum_shared(g->sum, j);
+    }
+    drop_late(c, g);
+    g->phase = MIEN_PHASE_INPUTS;
+    if (mien_secagg_sum_close_shares(g->sum) != MIEN_OK) {
+        mien_round_drop_group(c, group, "too few sent shares");
+        return;
+    }
+    for (uint32_t j = 0; j < g->session.n; j++) {
+        const uint32_t peer = g->member[j];
+
+        if (peer != UINT32_MAX && !mien_secagg_sum_goes_on(g->sum, j))
+            mien_round_rejoin(c, peer);
+    }
+}
+
 static void end_shares(struct mien_coordinator *c, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < c->n_groups; i++) {
-        struct mien_group *g = &c->groups[i];
-
-        if (g->sum == NULL)
-            continue;
-        if (mien_secagg_sum_close_shares(g->sum) != MIEN_OK) {
-            mien_round_drop_group(c, i, "too few sent shares");
-            continue;
-        }
-        for (uint32_t j = 0; j < g->session.n; j++) {
-            if (g->member[j] != UINT32_MAX)
-                c->peers[g->member[j]].did = mien_secagg_sum_goes_on(g->sum, j);
-        }
-        drop_late(c, g);
+        if (c->groups[i].sum != NULL && c->groups[i].phase == MIEN_PHASE_SHARES)
+            close_shares(c, i);
     }
+    if (mien_round_regroup(c, now_ms))
+        return;
     mien_round_begin_step(c, now_ms, MIEN_PHASE_INPUTS);
     for (uint32_t i = 0; i < c->n_groups; i++) {
         struct mien_group *g = &c->groups[i];
 
         for (uint32_t j = 0; g->sum != NULL && j < g->session.n; j++) {
-            if (g->member[j] != UINT32_MAX)
+            if (g->phase == MIEN_PHASE_INPUTS && g->member[j] != UINT32_MAX)
                 mien_round_send_deliveries(c, g, j);
         }
     }

@@ -28,12 +28,14 @@ void mien_round_grant_slots(struct mien_coordinator *c)
         struct mien_peer *p = &c->peers[i];
         struct mien_message m = {.type = MIEN_FRAME_SLOT};
 
-        if (!p->used || p->part != MIEN_PART_MEMBER || p->has_slot || p->did || p->uploaded)
+        if (!p->used || p->part != MIEN_PART_MEMBER || p->had_slot ||
+            c->groups[p->session].phase != MIEN_PHASE_INPUTS)
             continue;
         p->upload = mien_calloc(mien_round_packed_bytes(c), 1);
         if (p->upload == NULL)
             return; /* another slot's memory comes back */
         p->has_slot = true;
+        p->had_slot = true;
         p->n_upload = 0;
         c->n_slots++;
         memcpy(m.slot.session_id, mien_secagg_sum_session_id(c->groups[p->session].sum), 32);
@@ -151,41 +153,87 @@ static uint32_t count_alive(const struct mien_coordinator *c)
     return n;
 }
 
-/* Fixes who survived in every session; below policy a session is dropped before anything is
- * unmasked. */
-static void fix_survivors(struct mien_coordinator *c)
+/* Fixes who survived in a session; below policy it is dropped before anything is unmasked. */
+static void close_inputs(struct mien_coordinator *c, uint32_t group)
+{
+    struct mien_group *g = &c->groups[group];
+
+    if (mien_secagg_sum_close_inputs(g->sum, g->bitmap, g->root) != MIEN_OK) {
+        mien_round_drop_group(c, group, "too few vectors came");
+        return;
+    }
+    g->n_survivors = mien_bitmap_count(g->bitmap, g->session.n);
+    if (g->n_survivors < c->config.plan.group_min) {
+        mien_round_drop_group(c, group, "fewer survivors than secure_sum.group_min");
+        return;
+    }
+    if (g->n_survivors < mien_plan_min_survivors(&c->config.plan, g->session.n)) {
+        mien_round_drop_group(c, group, "too few survivors for the devices' own noise");
+        return;
+    }
+    g->phase = MIEN_PHASE_FIXING;
+    for (uint32_t i = 0; i < g->session.n; i++) {
+        const uint32_t peer = g->member[i];
+
+        if (peer == UINT32_MAX || mien_bitmap_has(g->bitmap, i))
+            continue;
+        mien_round_drop_part(c, peer);
+        mien_round_come_back(c, peer, MIEN_MESSAGE_DROPPED);
+    }
+}
+
+static void end_inputs(struct mien_coordinator *c, uint64_t now_ms)
 {
     for (uint32_t g = 0; g < c->n_groups; g++) {
-        struct mien_group *group = &c->groups[g];
-
-        if (group->sum == NULL)
-            continue;
-        if (mien_secagg_sum_close_inputs(group->sum, group->bitmap, group->root) != MIEN_OK) {
-            mien_round_drop_group(c, g, "too few vectors came");
-            continue;
-        }
-        group->n_survivors = mien_bitmap_count(group->bitmap, group->session.n);
-        if (group->n_survivors < c->config.plan.group_min)
-            mien_round_drop_group(c, g, "fewer survivors than secure_sum.group_min");
-        else if (group->n_survivors < mien_plan_min_survivors(&c->config.plan, group->session.n))
-            mien_round_drop_group(c, g, "too few survivors for the devices' own noise");
+        if (c->groups[g].sum != NULL && c->groups[g].phase == MIEN_PHASE_INPUTS)
+            close_inputs(c, g);
+    }
+    if (mien_round_regroup(c, now_ms))
+        return;
+    mien_round_send_off(c);
+    if (count_alive(c) == 0) {
+        mien_round_abandon(c, "no session is left");
+        return;
     }
     c->phase = MIEN_PHASE_FIXING;
     mien_round_start_job(c, MIEN_JOB_FIX);
+}
+
+/* Vectors that are in or may still come. */
+static uint32_t count_possible(const struct mien_group *g)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < g->session.n; i++)
+        n += g->member[i] != UINT32_MAX || mien_secagg_sum_has_input(g->sum, i);
+    return n;
+}
+
+/* Sessions that so many have left that they cannot come to a sum: the sooner they end, the fewer
+ * vectors have left in vain. */
+static void drop_hopeless(struct mien_coordinator *c)
+{
+    for (uint32_t i = 0; i < c->n_groups; i++) {
+        const struct mien_group *g = &c->groups[i];
+
+        if (g->sum == NULL || g->phase != MIEN_PHASE_INPUTS)
+            continue;
+        const uint32_t n = count_possible(g);
+        if (n < g->session.t || n < mien_plan_min_survivors(&c->config.plan, g->session.n))
+            mien_round_drop_group(c, i, "too many left before their vectors came");
+    }
 }
 
 void mien_round_step_inputs(struct mien_coordinator *c, uint64_t now_ms)
 {
     if (start_inputs(c))
         return;
+    drop_hopeless(c);
     if (!mien_round_all_did(c) && now_ms < c->deadline_ms) {
         mien_round_grant_slots(c); /* those of devices that left are free again */
         return;
     }
-    if (count_alive(c) == 0)
-        mien_round_abandon(c, "no session is left");
-    else
-        fix_survivors(c);
+    end_inputs(c, now_ms);
 }
 
 void mien_round_fixed(struct mien_coordinator *c, uint64_t now_ms)

@@ -40,6 +40,7 @@ struct mien_peer {
     uint64_t offset;
     /* bulk from the device */
     bool has_slot;
+    bool had_slot;   /* in this session: its vector may have left */
     uint8_t *upload; /* [packed bytes] from the slot on until it is in the sum */
     uint64_t n_upload;
     bool uploaded; /* complete, waits for its row */
@@ -53,10 +54,11 @@ struct mien_admitted {
 
 struct mien_group {
     struct mien_session session;
-    struct mien_secagg_sum *sum; /* NULL once dropped */
-    uint32_t *member;            /* [n] peers, in the order of their tags; UINT32_MAX once gone */
-    uint8_t (*unit)[32];         /* [n] */
-    uint8_t opening[32];         /* of the session's commitment */
+    enum mien_coordinator_phase phase; /* its step: KEYS, SHARES or INPUTS; FIXING from then on */
+    struct mien_secagg_sum *sum;       /* NULL once dropped */
+    uint32_t *member;    /* [n] peers, in the order of their tags; UINT32_MAX once gone */
+    uint8_t (*unit)[32]; /* [n] */
+    uint8_t opening[32]; /* of the session's commitment */
     uint8_t bitmap[MIEN_BITMAP_BYTES];
     uint8_t root[32];
     uint32_t n_survivors;
@@ -160,6 +162,7 @@ struct mien_coordinator {
     size_t room_for_parts;
     struct mien_group *groups;
     uint32_t n_groups;
+    uint32_t n_regroups; /* times that sessions were formed after the first */
     struct mien_job job;
     bool job_out;
     struct mien_ledger_mark mark;
@@ -241,6 +244,11 @@ void mien_round_collect(struct mien_coordinator *c, uint64_t now_ms);
 MIEN_CHECK enum mien_status mien_round_check_groups(const struct mien_plan *plan,
                                                     struct mien_err *err);
 void mien_round_form_groups(struct mien_coordinator *c, uint64_t now_ms);
+/* Adds sessions of the devices that are ready, at their step KEYS; *n, how many those are.
+ * errors  MIEN_EPOLICY  fewer than group_min; MIEN_ENOMEM, MIEN_ECRYPTO */
+MIEN_CHECK enum mien_status mien_round_add_groups(struct mien_coordinator *c, uint32_t *n);
+/* Begins KEYS for the sessions from the first-th on. */
+void mien_round_announce(struct mien_coordinator *c, uint64_t now_ms, uint32_t first);
 void mien_round_keys(struct mien_coordinator *c, uint32_t peer, const struct mien_message_keys *m);
 void mien_round_shares(struct mien_coordinator *c, uint32_t peer,
                        const struct mien_message_shares *m);
@@ -248,13 +256,24 @@ void mien_round_free_groups(struct mien_coordinator *c);
 /* A step begins for all members: nobody has done it yet. */
 void mien_round_begin_step(struct mien_coordinator *c, uint64_t now_ms,
                            enum mien_coordinator_phase phase);
-/* Whether every member that is still here has done what the step asks for. */
+/* Whether every member that is still here, of sessions at this step, has done what it asks for. */
 bool mien_round_all_did(const struct mien_coordinator *c);
 void mien_round_step_groups(struct mien_coordinator *c, uint64_t now_ms);
 /* The group of a member, when the session id is its; NULL (and refused) otherwise. */
 struct mien_group *mien_round_group_of(struct mien_coordinator *c, uint32_t peer,
                                        const uint8_t session_id[32]);
 void mien_round_drop_group(struct mien_coordinator *c, uint32_t group, const char *why);
+
+/* regroup.c: members of dropped sessions, into further ones of the same round */
+/* A member whose masked vector cannot have left waits for another session. */
+void mien_round_rejoin(struct mien_coordinator *c, uint32_t peer);
+/* Whether it may: the step is one before unmasking, and it was granted no slot. */
+bool mien_round_may_rejoin(const struct mien_coordinator *c, uint32_t peer);
+/* Forms sessions of those that wait, when they are enough: then the step is KEYS again, for these,
+ * and true is returned. Sessions that got further wait for them to catch up. */
+bool mien_round_regroup(struct mien_coordinator *c, uint64_t now_ms);
+/* No session comes any more: who waits for one is sent away. */
+void mien_round_send_off(struct mien_coordinator *c);
 
 /* deliver.c: lists of a session to its members, in parts */
 void mien_round_send_roll(struct mien_coordinator *c, const struct mien_group *g, uint32_t index);

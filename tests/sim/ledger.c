@@ -19,7 +19,9 @@ void sim_ledger_init(struct sim_ledger *ledger, const struct mien_plan *plan)
 void sim_ledger_fini(struct sim_ledger *ledger)
 {
     mien_free(ledger->survivors);
+    mien_free(ledger->inputs);
     ledger->survivors = NULL;
+    ledger->inputs = NULL;
 }
 
 /* Noise by devices is charged as if everybody took part. */
@@ -126,6 +128,7 @@ static enum mien_status round_open(void *self, struct mien_ledger_round round,
     ledger->reserved = false;
     ledger->n_survivors = 0;
     ledger->n_sessions = 0;
+    ledger->n_inputs = 0;
     return MIEN_OK;
 }
 
@@ -137,9 +140,18 @@ static enum mien_status put_inputs(void *self, struct mien_ledger_round round, u
 
     (void)round;
     (void)session;
-    (void)inputs;
     (void)err;
+    uint8_t *grown = mien_reallocarray(ledger->inputs, ledger->n_inputs + n, 32);
+    if (grown == NULL)
+        return MIEN_ENOMEM;
+    ledger->inputs = grown;
     ledger->n_broken += !ledger->opened || ledger->reserved || n == 0;
+    /* Whatever becomes of its session, a unit gives one vector a round. */
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < ledger->n_inputs; j++)
+            ledger->n_broken += memcmp(grown + 32 * j, inputs[i].unit, 32) == 0;
+        memcpy(grown + 32 * ledger->n_inputs++, inputs[i].unit, 32);
+    }
     return MIEN_OK;
 }
 

@@ -56,9 +56,10 @@ struct sim_result {
     uint64_t n_trained; /* devices that trained */
     double seconds;
     double epsilon;
-    float *values;      /* [n_values] given */
-    float *average;     /* [n_values - n_d] given */
-    uint64_t n_refused; /* times the coordinator refused a message */
+    float *values;        /* [n_values] given */
+    float *average;       /* [n_values - n_d] given */
+    uint64_t n_refused;   /* times the coordinator refused a message */
+    uint64_t n_regrouped; /* times it formed sessions again within a round */
     struct mien_drill_report drill;
     /* Over TLS only: */
     uint64_t n_broken;       /* connections that were broken on purpose */
@@ -92,7 +93,9 @@ struct sim_ledger {
     size_t n_survivors;
     size_t session_end[8]; /* survivors up to and with each session, in the order they were fixed */
     size_t n_sessions;
-    size_t n_broken; /* calls out of order: a bug of the core */
+    uint8_t *inputs; /* [n_inputs * 32] units whose vectors came in the round */
+    size_t n_inputs;
+    size_t n_broken; /* calls out of order, a unit twice: a bug of the core */
     uint8_t key[32]; /* of correlated noise; zeros unless set after init */
     uint64_t n_used; /* steps of it */
 };

@@ -123,6 +123,36 @@ static void every_released_sum_is_the_survivors_sum(void **state)
     assert_int_equal(mien_mem_live(), 0);
 }
 
+/* Groups of four and five that few leavers break: their other members come to a sum in further
+ * sessions, which is exact, and no unit gives a vector twice (the ledger of the world looks). */
+static void members_of_broken_sessions_come_to_a_sum_in_others(void **state)
+{
+    (void)state;
+    uint64_t n_regrouped = 0;
+    uint32_t n_after_regroup = 0;
+    const uint64_t n = n_seeds() < 1000 ? n_seeds() / 8 : 125;
+
+    for (uint64_t seed = 0; seed < n; seed++) {
+        struct sim_options options = options_of(12000 + seed);
+
+        options.plan.group_max = 5;
+        options.plan.min_reports = seed % 2 == 0 ? 3 : 6;
+        options.n_devices = 14;
+        options.drop = 0.4 + (double)(seed % 3) * 0.2;
+        struct sim_result result = run(&options);
+        n_regrouped += result.n_regrouped;
+        for (size_t i = 0; i < result.n_rounds; i++) {
+            assert_true(!result.rounds[i].released || result.rounds[i].sum_exact);
+            n_after_regroup +=
+                result.n_rounds == 1 && result.rounds[i].released && result.n_regrouped > 0;
+        }
+        sim_result_fini(&result);
+    }
+    assert_true(n_regrouped > n / 5);
+    assert_true(n_after_regroup > n / 20);
+    assert_int_equal(mien_mem_live(), 0);
+}
+
 static void liars_are_refused_and_the_honest_are_summed(void **state)
 {
     (void)state;
@@ -365,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_released_sum_is_the_survivors_sum),
+        cmocka_unit_test(members_of_broken_sessions_come_to_a_sum_in_others),
         cmocka_unit_test(liars_are_refused_and_the_honest_are_summed),
         cmocka_unit_test(a_drill_sums_zeros_and_leaves_no_trace),
         cmocka_unit_test(threads_do_not_change_the_result),

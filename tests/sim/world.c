@@ -47,6 +47,15 @@ static void host_close(void *self, uint32_t peer)
         w->failed = MIEN_ENOMEM;
 }
 
+static void host_log(void *self, enum mien_log_level level, const char *line)
+{
+    static const char regrouped[] = "round.regrouped ";
+    struct sim_world *w = self;
+
+    (void)level;
+    w->n_regrouped += strncmp(line, regrouped, sizeof(regrouped) - 1) == 0;
+}
+
 static void host_run(void *self, struct mien_job *job)
 {
     struct sim_world *w = self;
@@ -85,7 +94,8 @@ static enum mien_status keep_model(struct sim_world *w)
 static enum mien_status make_core(struct sim_world *w, struct mien_err *err)
 {
     struct mien_coordinator_config config = {
-        .host = {.self = w, .send = host_send, .close = host_close, .run = host_run},
+        .host =
+            {.self = w, .send = host_send, .close = host_close, .run = host_run, .log = host_log},
         .ledger = sim_ledger_table(&w->ledger),
         .limits = {.upload_slots = 64,
                    .step_ms = 10000,
@@ -431,6 +441,7 @@ enum mien_status sim_run(const struct sim_options *options, struct sim_faces *fa
     if (status == MIEN_OK) {
         out->n_trained = w.n_trained;
         out->n_refused = w.n_refused;
+        out->n_regrouped = w.n_regrouped;
         out->drill = *mien_coordinator_drill_report(w.core);
         out->epsilon = sim_ledger_epsilon(&w.ledger);
         out->values =

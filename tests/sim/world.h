@@ -77,6 +77,7 @@ struct sim_world {
     enum mien_status failed; /* the first failure inside a callback */
     uint64_t n_trained;
     uint64_t n_refused;
+    uint64_t n_regrouped;
     float *before; /* [n_values] model before the round, to check sums */
 };
 

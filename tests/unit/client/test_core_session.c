@@ -107,6 +107,29 @@ static void another_group_may_take_a_device_until_its_vector_leaves(void **state
     scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_PROTOCOL);
 }
 
+/* Each with keys of its own; the ninth is one too many. */
+static void a_device_takes_part_in_eight_sessions_of_a_round_at_most(void **state)
+{
+    (void)state;
+    uint8_t mask_pk[8][32];
+
+    group_ready(&g, 1);
+    group_open(&g, 1, 0);
+    for (uint32_t i = 0; i < 8; i++) {
+        struct mien_message session = group_session(&g, 0);
+
+        scripted_tell(&g.device[0], &session);
+        const struct mien_message keys = scripted_next(&g.device[0], MIEN_FRAME_KEYS);
+        memcpy(mask_pk[i], keys.keys.mask_pk, 32);
+        for (uint32_t j = 0; j < i; j++)
+            assert_memory_not_equal(mask_pk[i], mask_pk[j], 32);
+        group_open(&g, 1, i + 1);
+    }
+    struct mien_message ninth = group_session(&g, 0);
+    scripted_tell(&g.device[0], &ninth);
+    scripted_expect_refusal(&g.device[0], MIEN_MESSAGE_ERROR_POLICY);
+}
+
 /* Devices are in a drill from ASSIGN on: the vector is there without training, and is zeros. */
 static void ready_for_drill(uint64_t round)
 {
@@ -356,6 +379,7 @@ int main(void)
         TEST(a_released_round_is_counted_once_and_kept),
         TEST(an_abandoned_or_left_out_round_is_not_counted),
         TEST(another_group_may_take_a_device_until_its_vector_leaves),
+        TEST(a_device_takes_part_in_eight_sessions_of_a_round_at_most),
         TEST(a_drill_sums_zeros_whatever_a_device_holds),
         TEST(a_drill_that_is_no_drill_gets_nothing),
         TEST(a_device_in_a_drill_may_still_give_its_vector),
