@@ -47,8 +47,9 @@ struct mien_client_train {
 static uint64_t room_of_update(const struct mien_plan *plan)
 {
     const uint64_t n_shared = mien_plan_n_shared(plan);
-    const uint64_t n_rotated =
-        plan->rotate ? mien_rotate_size((uint32_t)n_shared + MIEN_N_METRICS) : 0;
+    const uint64_t n_rotated = plan->rotate != MIEN_PLAN_UNROTATED
+                                   ? mien_rotate_size((uint32_t)n_shared + MIEN_N_METRICS)
+                                   : 0;
 
     return n_shared > n_rotated ? n_shared : n_rotated;
 }

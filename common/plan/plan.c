@@ -156,6 +156,8 @@ static enum mien_status check_rounds(const struct mien_plan *plan, struct mien_e
     if (plan->sum_class != MIEN_PLAN_SEMI_MALICIOUS && plan->sum_class != MIEN_PLAN_CURIOUS)
         return mien_err_set(err, MIEN_EINVAL,
                             "secure_sum.class: expected semi-malicious or curious");
+    if (plan->rotate < MIEN_PLAN_UNROTATED || plan->rotate > MIEN_PLAN_ROTATED)
+        return mien_err_set(err, MIEN_EINVAL, "quantise.rotate: expected yes, no or filled");
     if (plan->bits != 0 && (plan->bits < 12 || plan->bits > 32))
         return mien_err_set(err, MIEN_ELIMIT, "secure_sum.bits: expected 12 to 32, or 0");
     return MIEN_OK;

@@ -76,6 +76,15 @@ enum mien_optimiser { MIEN_OPTIMISER_SGD = 1, MIEN_OPTIMISER_ADAM = 2 };
  * in common/secagg. */
 enum mien_plan_class { MIEN_PLAN_SEMI_MALICIOUS = 1, MIEN_PLAN_CURIOUS = 2 };
 
+/* Whether the vector is rotated before it is rounded, for fewer bits a coordinate: not; filled to a
+ * power of two of coordinates first, as plans meant that were made before the last was known; or as
+ * the smaller upload asks for (common/secagg/rotate.h). */
+enum mien_plan_rotate {
+    MIEN_PLAN_UNROTATED = 1,
+    MIEN_PLAN_ROTATED_FILLED = 2,
+    MIEN_PLAN_ROTATED = 3
+};
+
 /* How units are drawn; the numbers are those of enum mien_sampling in common/dp. */
 enum mien_plan_sampling {
     MIEN_PLAN_UNSAMPLED = 1,
@@ -216,7 +225,7 @@ struct mien_plan {
     double corrupt;                 /* assumed share of devices that collude with the coordinator */
     enum mien_plan_class sum_class; /* what else the coordinator may do */
     uint32_t bits; /* of a coordinate of the secure sum, 12 to 32; 0: as many as needed */
-    bool rotate;   /* the vector before it is rounded, for fewer bits a coordinate */
+    enum mien_plan_rotate rotate;
 
     /* Privacy. */
     double clip; /* S: L2 bound of the update */

@@ -206,6 +206,7 @@ static struct mien_plan common_plan(uint32_t size, uint32_t channels, uint32_t l
         .drop_out = 0.1,
         .corrupt = 0.05,
         .sum_class = MIEN_PLAN_SEMI_MALICIOUS,
+        .rotate = MIEN_PLAN_UNROTATED,
         .clip = 0.1,
         .clip_by = MIEN_CLIP_BY_UPDATE,
         .mechanism = MIEN_PLAN_ROUNDED_GAUSSIAN,

@@ -11,8 +11,12 @@
 /* One metric is a sixteenth of the update's bound: together they cost about 1 % of B. */
 #define METRIC_SHARE 16.0
 
-/* A rotated coordinate is above so many times RESOLUTION once in 10^10 (2 exp(-s^2 / 2)). */
-#define ROTATED_PEAK 7.0
+/* A rotated coordinate is above so many times N over the root of its block once in 10^7 (2
+ * exp(-s^2 / 2)): of ten vectors of 10^6 one has one coordinate that is cut, at worst. */
+#define ROTATED_PEAK 5.8
+
+/* As plans had it that fill: once in 10^10. */
+#define FILLED_PEAK 7.0
 
 /* With bits for less than so many times RESOLUTION, which coordinates are in the mean square, the
  * clamp would bend what is learned. */
@@ -38,13 +42,21 @@ static uint64_t largest_fitting(uint32_t bits, uint32_t n_max, uint64_t reach)
     return reach < most ? (most - reach) / n_max : 0;
 }
 
+/* What a coordinate is below, whatever the update was, but for ROTATED_PEAK's one in so many. */
+static double rotated_peak(const struct mien_secagg_params *p, bool fill)
+{
+    const double wider = sqrt((double)p->dim / (double)mien_rotate_block(p->dim));
+
+    return (fill ? FILLED_PEAK : ROTATED_PEAK) * RESOLUTION * wider;
+}
+
 /* The modulus, and the largest coordinate that no sum of n_max can wrap with. */
-static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint32_t bits,
-                                 struct mien_err *err)
+static enum mien_status fit_bits(struct mien_secagg_params *p, double norm,
+                                 const struct mien_secagg_shape *shape, struct mien_err *err)
 {
     const double bit = p->rotate ? 0.0 : (double)p->bit_scale;
     const uint64_t widest = (uint64_t)ceil(fmax(norm, bit)) + 1;
-    const double peak = p->rotate ? fmin(norm, ROTATED_PEAK * RESOLUTION) : norm;
+    const double peak = p->rotate ? fmin(norm, rotated_peak(p, shape->fill)) : norm;
     const uint64_t wanted = (uint64_t)ceil(fmax(peak, bit)) + 1;
     const uint64_t reach = noise_reach(p);
     double least = fmax(fmin(LEAST_PEAK * RESOLUTION, norm), bit);
@@ -52,8 +64,8 @@ static enum mien_status fit_bits(struct mien_secagg_params *p, double norm, uint
     /* Metrics were made to fit without noise. */
     if (p->share > 0 && !p->rotate)
         least = fmax(least, (double)p->metric_scale);
-    p->bits = bits;
-    if (bits == 0) {
+    p->bits = shape->bits;
+    if (p->bits == 0) {
         p->bits = MIEN_SECAGG_MIN_BITS;
         while (p->bits < MIEN_SECAGG_MAX_BITS && largest_fitting(p->bits, p->n_max, reach) < wanted)
             p->bits++;
@@ -72,7 +84,8 @@ static enum mien_status check_shape(const struct mien_secagg_shape *shape, struc
     const uint64_t most = MIEN_SECAGG_MAX_DIM - MIEN_N_METRICS;
 
     if (shape->n_update == 0 || shape->n_update > most ||
-        (shape->rotate && mien_rotate_size((uint32_t)shape->n_update + MIEN_N_METRICS) > most))
+        (shape->rotate && shape->fill &&
+         mien_rotate_size((uint32_t)shape->n_update + MIEN_N_METRICS) > most))
         return mien_err_set(err, MIEN_ELIMIT, "an update of %llu numbers",
                             (unsigned long long)shape->n_update);
     if (!(shape->clip > 0.0) || !isfinite(shape->clip))
@@ -155,24 +168,18 @@ void mien_secagg_params_set_clip(struct mien_secagg_params *params, double clip)
     params->scale = RESOLUTION * sqrt(n) / clip;
 }
 
-enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
-                                         const struct mien_secagg_shape *shape,
-                                         struct mien_err *err)
+/* The bounds of a shape whose vectors have so many coordinates. */
+static enum mien_status bounds_of(const struct mien_secagg_shape *shape, uint32_t dim,
+                                  struct mien_secagg_params *out, struct mien_err *err)
 {
-    struct mien_secagg_params p = {0};
-    enum mien_status status = check_shape(shape, err);
-
-    if (status != MIEN_OK)
-        return status;
-    p.n_update = (uint32_t)shape->n_update;
-    p.dim = p.n_update + MIEN_N_METRICS;
-    p.rotate = shape->rotate;
-    if (p.rotate)
-        p.dim = mien_rotate_size(p.dim);
+    struct mien_secagg_params p = {.n_update = (uint32_t)shape->n_update,
+                                   .dim = dim,
+                                   .rotate = shape->rotate,
+                                   .n_max = shape->n_max};
     const double n = p.rotate ? (double)p.dim : (double)p.n_update;
     const double norm = RESOLUTION * sqrt(n);
+    enum mien_status status = MIEN_OK;
 
-    p.n_max = shape->n_max;
     p.metric_scale = (int32_t)ceil(norm / METRIC_SHARE);
     /* A metric that is not rotated is one coordinate: never above what those may be. */
     if (!p.rotate && shape->bits != 0 &&
@@ -189,10 +196,47 @@ enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
         status = set_share(&p, shape, err);
     if (status != MIEN_OK)
         return status;
-    status = fit_bits(&p, p.rotate ? (double)p.bound : norm, shape->bits, err);
+    status = fit_bits(&p, p.rotate ? (double)p.bound : norm, shape, err);
     if (status == MIEN_OK)
         *out = p;
     return status;
+}
+
+/* Rotated, a vector may stay as long as it is, or be filled to a power of two, whose coordinates
+ * may need a bit less: the smaller upload. */
+static enum mien_status choose_rotated(const struct mien_secagg_shape *shape, uint32_t dim,
+                                       struct mien_secagg_params *out, struct mien_err *err)
+{
+    const uint32_t filled = mien_rotate_size(dim);
+    struct mien_secagg_params wide;
+    enum mien_status status = bounds_of(shape, filled, &wide, err);
+
+    if (shape->fill || dim < MIEN_ROTATE_MIN) {
+        if (status == MIEN_OK)
+            *out = wide;
+        return status;
+    }
+    const bool filled_fits = status == MIEN_OK && filled <= MIEN_SECAGG_MAX_DIM;
+    status = bounds_of(shape, dim, out, err);
+    if (filled_fits && (status == MIEN_ELIMIT ||
+                        (status == MIEN_OK && mien_secagg_packed_bytes(filled, wide.bits) <
+                                                  mien_secagg_packed_bytes(dim, out->bits)))) {
+        *out = wide;
+        status = MIEN_OK;
+    }
+    return status;
+}
+
+enum mien_status mien_secagg_params_init(struct mien_secagg_params *out,
+                                         const struct mien_secagg_shape *shape,
+                                         struct mien_err *err)
+{
+    enum mien_status status = check_shape(shape, err);
+
+    if (status != MIEN_OK)
+        return status;
+    const uint32_t dim = (uint32_t)shape->n_update + MIEN_N_METRICS;
+    return shape->rotate ? choose_rotated(shape, dim, out, err) : bounds_of(shape, dim, out, err);
 }
 
 uint64_t mien_secagg_packed_bytes(uint32_t dim, uint32_t bits)

@@ -56,6 +56,7 @@ struct mien_secagg_shape {
     uint32_t n_max;    /* members of a session at most */
     uint32_t bits;     /* 12 to 32, or 0 for as many as keep coordinates from being clamped */
     bool rotate;
+    bool fill; /* to a power of two when rotated, whatever is smaller (plans of before) */
 
     /* Of a clip that follows a quantile, else 0: sigma_b, the deviation of the noise on the count
      * of norms within the clip, in units; and z, which the whole vector costs. */
@@ -65,7 +66,8 @@ struct mien_secagg_shape {
 };
 
 struct mien_secagg_params {
-    uint32_t dim; /* n_update + MIEN_N_METRICS; the power of two from there on when rotated */
+    uint32_t dim; /* n_update + MIEN_N_METRICS; filled to a power of two if that is smaller in the
+                   * end, when rotated */
     uint32_t n_update;
     bool rotate;
     double clip;           /* S */

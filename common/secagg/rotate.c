@@ -39,6 +39,15 @@ uint32_t mien_rotate_size(uint32_t n)
     return size;
 }
 
+uint32_t mien_rotate_block(uint32_t n)
+{
+    uint32_t block = 1;
+
+    while (block <= n / 2)
+        block *= 2;
+    return block;
+}
+
 /* The Hadamard transform of 8 numbers, as three stages of sums and differences. */
 MIEN_INLINE void eight(float *x, uint32_t stride)
 {
@@ -113,13 +122,15 @@ static void transform(float *x, uint32_t n)
         transform_tile(x + at, size);
 }
 
-/* x [i] times `factor`, negated where the top bit of byte i of the key's stream is set. */
-static enum mien_status apply_signs(const uint8_t key[MIEN_ROTATION_KEY_BYTES], float factor,
+/* x [i] times 1 / sqrt(n), negated where the top bit of byte i of one of the key's streams is set.
+ */
+static enum mien_status apply_signs(const uint8_t key[MIEN_ROTATION_KEY_BYTES], uint64_t stream,
                                     float *x, uint32_t n)
 {
+    const float factor = (float)(1.0 / sqrt(n));
     struct mien_rng_seeded *seeded = NULL;
     uint8_t bytes[SIGN_BLOCK];
-    enum mien_status status = mien_rng_seeded_new_key(key, 0, &seeded);
+    enum mien_status status = mien_rng_seeded_new_key(key, stream, &seeded);
 
     if (status != MIEN_OK)
         return status;
@@ -135,25 +146,37 @@ static enum mien_status apply_signs(const uint8_t key[MIEN_ROTATION_KEY_BYTES], 
     return status;
 }
 
-static bool is_size(uint32_t n)
-{
-    return n >= MIEN_ROTATE_MIN && (n & (n - 1)) == 0;
-}
-
 enum mien_status mien_rotate(const uint8_t key[MIEN_ROTATION_KEY_BYTES], float *x, uint32_t n)
 {
-    if (!is_size(n))
+    const uint32_t block = mien_rotate_block(n);
+
+    if (n < MIEN_ROTATE_MIN)
         return MIEN_EINVAL;
-    enum mien_status status = apply_signs(key, (float)(1.0 / sqrt(n)), x, n);
-    if (status == MIEN_OK)
-        transform(x, n);
-    return status;
+    for (uint32_t pass = 0; pass < (n > block ? 2 : 1); pass++) {
+        float *part = pass == 0 ? x : x + (n - block);
+        enum mien_status status = apply_signs(key, pass, part, block);
+
+        if (status != MIEN_OK)
+            return status;
+        transform(part, block);
+    }
+    return MIEN_OK;
 }
 
 enum mien_status mien_rotate_back(const uint8_t key[MIEN_ROTATION_KEY_BYTES], float *x, uint32_t n)
 {
-    if (!is_size(n))
+    const uint32_t block = mien_rotate_block(n);
+
+    if (n < MIEN_ROTATE_MIN)
         return MIEN_EINVAL;
-    transform(x, n);
-    return apply_signs(key, (float)(1.0 / sqrt(n)), x, n);
+    for (uint32_t pass = n > block ? 2 : 1; pass > 0; pass--) {
+        float *part = pass == 1 ? x : x + (n - block);
+        enum mien_status status;
+
+        transform(part, block);
+        status = apply_signs(key, pass - 1, part, block);
+        if (status != MIEN_OK)
+            return status;
+    }
+    return MIEN_OK;
 }

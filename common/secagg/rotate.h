@@ -1,9 +1,13 @@
 /* The public random rotation that spreads a vector evenly over its coordinates.
  *
- * x becomes H D x / sqrt(n): D gives each coordinate a sign from a key that everybody knows, H is
- * the Hadamard matrix of order n. The norm stays; whatever x was, a coordinate passes s / sqrt(n)
- * of it with probability at most 2 exp(-s^2 / 2) over the key. So integers may be narrower, and the
- * coordinator turns the sum back, after the noise: post-processing, which costs no privacy.
+ * With n a power of two x becomes H D x / sqrt(n): D gives each coordinate a sign from a key that
+ * everybody knows, H is the Hadamard matrix of order n. Other vectors are rotated twice, in blocks
+ * that overlap: with m the power of two below n first the first m coordinates, then the last m,
+ * under other signs. Both are orthonormal, and so the norm stays, and what bounds it; whatever x
+ * was, a coordinate passes s / sqrt(m) of it with probability at most 2 exp(-s^2 / 2) over the
+ * key, for it comes last out of one block or the other, each of which holds no more than the norm.
+ * So integers may be narrower, and the coordinator turns the sum back, after the noise:
+ * post-processing, which costs no privacy.
  *
  * Source:  Kairouz, Liu, Steinke 2021, "The Distributed Discrete Gaussian Mechanism", section 4
  *          (flattening); Ailon, Chazelle 2006
@@ -31,7 +35,10 @@ MIEN_CHECK enum mien_status mien_rotation_key(uint64_t round, const uint8_t mode
 /* The smallest power of two that is at least n and MIEN_ROTATE_MIN; n at most 2^31. */
 uint32_t mien_rotate_size(uint32_t n);
 
-/* x [n] in place; n a power of two, at least MIEN_ROTATE_MIN.
+/* m: the largest power of two that is at most n. */
+uint32_t mien_rotate_block(uint32_t n);
+
+/* x [n] in place; n at least MIEN_ROTATE_MIN.
  * errors  MIEN_EINVAL  of n; MIEN_ENOMEM, MIEN_ECRYPTO */
 MIEN_CHECK enum mien_status mien_rotate(const uint8_t key[MIEN_ROTATION_KEY_BYTES], float *x,
                                         uint32_t n);

@@ -39,7 +39,6 @@
     X(drop_out)                                                                                    \
     X(corrupt)                                                                                     \
     X(bits)                                                                                        \
-    X(rotate)                                                                                      \
     X(clip)                                                                                        \
     X(noise_multiplier)                                                                            \
     X(delta)                                                                                       \
@@ -129,6 +128,7 @@ static void spell(const struct mien_plan *plan, struct spelling *out)
     m->noise_by = later(plan->noise_by);
     m->server_optimiser = later(plan->server_optimiser);
     m->sum_class = later(plan->sum_class);
+    m->rotate = later(plan->rotate);
     m->share = later(plan->share);
     m->conditioning = later(plan->conditioning);
     m->norm = later(plan->norm);
@@ -255,6 +255,7 @@ static enum mien_status copy_fields(const Mien__Plan *in, struct mien_plan *out,
     out->noise_by = (enum mien_plan_noise_by)was_later(in->noise_by);
     out->server_optimiser = (enum mien_server_optimiser)was_later(in->server_optimiser);
     out->sum_class = (enum mien_plan_class)was_later(in->sum_class);
+    out->rotate = (enum mien_plan_rotate)was_later(in->rotate);
     out->share = (enum mien_plan_share)was_later(in->share);
     out->conditioning = (enum mien_conditioning)was_later(in->conditioning);
     out->norm = (enum mien_norm)was_later(in->norm);

@@ -171,8 +171,7 @@ static uint32_t make_rows(struct row *rows)
     rows[n++] = (struct row){.name = "pack, 17 bits", .run = run_pack, .argument = 17};
     rows[n++] = (struct row){.name = "unpack and add, 17 bits", .run = run_unpack, .argument = 17};
     rows[n++] = (struct row){.name = "quantise", .run = run_quantise};
-    rows[n++] =
-        (struct row){.name = "rotate to 2^20 and quantise", .run = run_quantise, .argument = 1};
+    rows[n++] = (struct row){.name = "rotate and quantise", .run = run_quantise, .argument = 1};
     return n;
 }
 

@@ -104,7 +104,9 @@ static void every_released_sum_is_the_survivors_sum(void **state)
         struct sim_options options = options_of(seed);
 
         options.drop = (double)(seed % 4) * 0.12;
-        options.plan.rotate = seed % 3 == 1;
+        options.plan.rotate = seed % 6 == 1   ? MIEN_PLAN_ROTATED
+                              : seed % 6 == 4 ? MIEN_PLAN_ROTATED_FILLED
+                                              : MIEN_PLAN_UNROTATED;
         struct sim_result result = run(&options);
         for (size_t i = 0; i < result.n_rounds; i++) {
             if (!result.rounds[i].released)
@@ -280,7 +282,7 @@ static void released_sums_hold_the_devices_noise_and_no_other(void **state)
         struct mien_secagg_params params;
         const uint64_t first = mien_plan_first_shared(&options.plan);
 
-        options.plan.rotate = seed % 2 == 0;
+        options.plan.rotate = seed % 2 == 0 ? MIEN_PLAN_ROTATED : MIEN_PLAN_UNROTATED;
         options.secure_sum = seed % 3 != 0; /* else the sum is taken without one */
         assert_int_equal(mien_secagg_params_of_plan(&options.plan, &params, NULL), MIEN_OK);
         struct sim_result noisy = run(&options);

@@ -331,52 +331,6 @@ static void sums_come_back_as_averages(void **state)
     assert_true(fabsf(metrics[MIEN_METRIC_TRAINED] - 0.75f) < 1e-6f);
 }
 
-/* Vectors of one key add up, and their sum comes back as the average of what went in; bits are
- * fewer, coordinates a power of two, bounds the same promise. Errors: a rounding is off by less
- * than 1, so each of the averaged coordinates by less than 1 / sqrt(12) in the mean square. */
-static void rotated_vectors_add_up(void **state)
-{
-    (void)state;
-    enum { M = 20 };
-    static const uint8_t key[32] = {1, 2, 3};
-    const struct mien_secagg_shape shape = {
-        .n_update = N, .clip = CLIP, .n_max = 40, .rotate = true};
-    struct mien_secagg_params p;
-    int64_t sum[ROOM] = {0};
-    double want[N] = {0};
-    float back[ROOM];
-    float metrics[MIEN_N_METRICS];
-    double square = 0.0;
-
-    assert_int_equal(mien_secagg_params_init(&p, &shape, NULL), MIEN_OK);
-    assert_int_equal(p.dim, ROOM);
-    assert_true(p.bits < params.bits);
-    for (int m = 0; m < M; m++) {
-        float update[ROOM] = {0};
-        int32_t vector[ROOM];
-        struct mien_quantise_note note;
-        struct mien_contribution contribution = {.update = update, .metrics = {1.0f, 0.0f, 0.25f}};
-
-        if (m == 0)
-            update[17] = (float)CLIP; /* the worst there is without rotation */
-        else
-            draw_update(0.9 * CLIP, update);
-        for (int i = 0; i < N; i++)
-            want[i] += (double)update[i] / M;
-        assert_int_equal(mien_quantise(&p, key, &contribution, &rng, vector, &note), MIEN_OK);
-        assert_int_equal(note.n_clamped, 0);
-        assert_true(mien_quantise_holds(&p, vector));
-        for (int i = 0; i < ROOM; i++)
-            sum[i] += vector[i];
-    }
-    assert_int_equal(mien_dequantise(&p, key, sum, M, back, metrics), MIEN_OK);
-    for (int i = 0; i < N; i++)
-        square += ((double)back[i] - want[i]) * ((double)back[i] - want[i]);
-    assert_true(sqrt(square / N) * p.scale < 1.0 / sqrt(12.0 * M) * 2.0);
-    assert_true(fabsf(metrics[MIEN_METRIC_TRAINED] - 1.0f) < 0.1f);
-    assert_true(fabsf(metrics[MIEN_METRIC_D_LOSS] - 0.25f) < 0.1f);
-}
-
 /* With sigma = z B on every coordinate: the update at sigma / sqrt(A), the bits at 2 sigma_b. */
 static void the_bit_and_the_update_cost_z_together(void **state)
 {
@@ -487,7 +441,6 @@ int main(void)
         cmocka_unit_test(noise_that_cannot_be_drawn_is_refused),
         cmocka_unit_test(bounds_are_exact),
         cmocka_unit_test(sums_come_back_as_averages),
-        cmocka_unit_test(rotated_vectors_add_up),
         cmocka_unit_test(the_bit_and_the_update_cost_z_together),
         cmocka_unit_test(bits_that_leave_nothing_for_the_update_are_refused),
         cmocka_unit_test(bits_come_back_as_a_share),

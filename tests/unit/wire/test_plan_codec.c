@@ -143,6 +143,38 @@ static void a_change_of_any_number_changes_the_fingerprint(void **state)
     assert_memory_not_equal(before, after, 32);
 }
 
+static bool holds(const struct mien_buf *bytes, const uint8_t *part, size_t n)
+{
+    for (size_t at = 0; at + n <= bytes->len; at++) {
+        if (memcmp(bytes->data + at, part, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Field 80 was a yes or no: what was yes then is "filled" now, the bytes are the same. */
+static void plans_that_rotated_before_keep_their_meaning(void **state)
+{
+    (void)state;
+    static const uint8_t yes_then[] = {0x80, 0x05, 0x01};
+    static const uint8_t yes_now[] = {0x80, 0x05, 0x02};
+    struct mien_plan plan;
+    struct mien_plan again;
+
+    assert_int_equal(mien_plan_preset("faces16", &plan, NULL), MIEN_OK);
+    for (int rotate = MIEN_PLAN_UNROTATED; rotate <= MIEN_PLAN_ROTATED; rotate++) {
+        struct mien_buf bytes = {0};
+
+        plan.rotate = (enum mien_plan_rotate)rotate;
+        assert_int_equal(mien_plan_encode(&plan, &bytes), MIEN_OK);
+        assert_int_equal(holds(&bytes, yes_then, 3), rotate == MIEN_PLAN_ROTATED_FILLED);
+        assert_int_equal(holds(&bytes, yes_now, 3), rotate == MIEN_PLAN_ROTATED);
+        assert_int_equal(mien_plan_decode(mien_buf_span(&bytes), &again, NULL), MIEN_OK);
+        assert_int_equal(again.rotate, rotate);
+        mien_buf_fini(&bytes);
+    }
+}
+
 static void what_has_no_spelling_is_not_encoded(void **state)
 {
     (void)state;
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_strategy_and_its_limits_reach_the_other_side),
         cmocka_unit_test(the_fullest_plan_fits),
         cmocka_unit_test(a_change_of_any_number_changes_the_fingerprint),
+        cmocka_unit_test(plans_that_rotated_before_keep_their_meaning),
         cmocka_unit_test(what_has_no_spelling_is_not_encoded),
         cmocka_unit_test(flips_and_cuts_are_refused_or_spelled_the_same),
         cmocka_unit_test(decoding_survives_each_failed_allocation),

@@ -35,8 +35,16 @@ static void a_rotated_vector_has_fewer_bits_and_the_same_clip(void **state)
     assert_int_equal(mien_plan_preset("faces32", &plan, NULL), MIEN_OK);
     plan.bits = 0;
     assert_int_equal(mien_secagg_params_of_plan(&plan, &plain, NULL), MIEN_OK);
-    plan.rotate = true;
+    plan.rotate = MIEN_PLAN_ROTATED;
     assert_int_equal(mien_secagg_params_of_plan(&plan, &rotated, NULL), MIEN_OK);
+    const uint64_t bytes = mien_secagg_packed_bytes(rotated.dim, rotated.bits);
+    assert_true(rotated.dim >= plain.dim && rotated.dim < 2 * plain.dim);
+    assert_true(rotated.bits + 4 <= plain.bits);
+    assert_true(rotated.scale * plan.clip >= 15.999 * sqrt(rotated.dim));
+    /* As plans of before meant it. */
+    plan.rotate = MIEN_PLAN_ROTATED_FILLED;
+    assert_int_equal(mien_secagg_params_of_plan(&plan, &rotated, NULL), MIEN_OK);
+    assert_true(mien_secagg_packed_bytes(rotated.dim, rotated.bits) >= bytes);
     assert_int_equal(rotated.dim & (rotated.dim - 1), 0);
     assert_true(rotated.dim >= plain.dim && rotated.dim < 2 * plain.dim);
     assert_true(rotated.bits + 4 <= plain.bits);
