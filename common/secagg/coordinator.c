@@ -2,6 +2,8 @@
 /* How a session begins at the coordinator: keys, graph, shares. */
 #include "common/secagg/coordinator.h"
 
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/secagg/coordinator_internal.h"
@@ -16,7 +18,9 @@ static enum mien_status set_up(struct mien_secagg_sum *sum, const uint8_t *tags)
     sum->member = mien_calloc(s->n, sizeof(*sum->member));
     sum->roll = mien_calloc(s->n, MIEN_ROLL_ENTRY_BYTES);
     sum->residue = mien_calloc(s->dim, sizeof(*sum->residue));
-    if (sum->member == NULL || sum->roll == NULL || sum->residue == NULL)
+    sum->n_key_places = 4 * s->n;
+    sum->key_at = mien_calloc(sum->n_key_places, sizeof(*sum->key_at));
+    if (sum->member == NULL || sum->roll == NULL || sum->residue == NULL || sum->key_at == NULL)
         return MIEN_ENOMEM;
     for (uint32_t i = 0; i < s->n; i++)
         memcpy(sum->roll + (size_t)i * MIEN_ROLL_ENTRY_BYTES,
@@ -72,6 +76,7 @@ void mien_secagg_sum_free(struct mien_secagg_sum *sum)
     }
     mien_free(sum->member);
     mien_free(sum->roll);
+    mien_free(sum->key_at);
     mien_graph_fini(&sum->graph);
     if (sum->residue != NULL)
         mien_wipe(sum->residue, sum->session.dim * sizeof(*sum->residue));
@@ -85,16 +90,67 @@ const uint8_t *mien_secagg_sum_session_id(const struct mien_secagg_sum *sum)
     return sum->session_id;
 }
 
-static bool key_is_known(const struct mien_secagg_sum *sum, const uint8_t *key)
+/* The key that stands at a place. */
+static const uint8_t *key_of(const struct mien_secagg_sum *sum, uint32_t place)
 {
-    for (uint32_t i = 0; i < sum->session.n; i++) {
-        const struct mien_sum_member *m = &sum->member[i];
+    const struct mien_session_keys *keys = &sum->member[(sum->key_at[place] - 1) / 2].keys;
 
-        if (m->has_keys && (memcmp(m->keys.mask_pk, key, MIEN_KEY_BYTES) == 0 ||
-                            memcmp(m->keys.channel_pk, key, MIEN_KEY_BYTES) == 0))
-            return true;
-    }
-    return false;
+    return sum->key_at[place] % 2 == 1 ? keys->mask_pk : keys->channel_pk;
+}
+
+/* Where a key stands, or would: its place follows from a digest that holds the session, so that
+ * nobody knows beforehand which keys crowd each other. Half of the places are free. */
+static enum mien_status find_key(const struct mien_secagg_sum *sum, const uint8_t *key,
+                                 uint32_t *place)
+{
+    uint8_t bytes[MIEN_SESSION_ID_BYTES + MIEN_KEY_BYTES];
+    uint8_t digest[MIEN_DIGEST_BYTES];
+
+    memcpy(bytes, sum->session_id, MIEN_SESSION_ID_BYTES);
+    memcpy(bytes + MIEN_SESSION_ID_BYTES, key, MIEN_KEY_BYTES);
+    enum mien_status status = mien_digest((struct mien_span){bytes, sizeof(bytes)}, digest);
+    if (status != MIEN_OK)
+        return status;
+    uint32_t at = (uint32_t)(mien_load_be64(digest) % sum->n_key_places);
+    while (sum->key_at[at] != 0 && memcmp(key_of(sum, at), key, MIEN_KEY_BYTES) != 0)
+        at = (at + 1) % sum->n_key_places;
+    *place = at;
+    return MIEN_OK;
+}
+
+/* Whether neither of the keys has come before, nor they are the same. */
+static enum mien_status check_fresh(const struct mien_secagg_sum *sum,
+                                    const struct mien_session_keys *keys, struct mien_err *err)
+{
+    uint32_t mask_place = 0;
+    uint32_t channel_place = 0;
+    enum mien_status status = find_key(sum, keys->mask_pk, &mask_place);
+
+    if (status == MIEN_OK)
+        status = find_key(sum, keys->channel_pk, &channel_place);
+    if (status != MIEN_OK)
+        return status;
+    if (sum->key_at[mask_place] != 0 || sum->key_at[channel_place] != 0 ||
+        memcmp(keys->mask_pk, keys->channel_pk, MIEN_KEY_BYTES) == 0)
+        return mien_err_set(err, MIEN_EAUTH, "a key occurs twice");
+    return MIEN_OK;
+}
+
+/* A member's keys, fresh, take their places. */
+static enum mien_status keep_keys(struct mien_secagg_sum *sum, uint32_t index,
+                                  const struct mien_session_keys *keys)
+{
+    uint32_t place = 0;
+    enum mien_status status = find_key(sum, keys->mask_pk, &place);
+
+    if (status != MIEN_OK)
+        return status;
+    sum->member[index].keys = *keys;
+    sum->key_at[place] = 2 * index + 1;
+    status = find_key(sum, keys->channel_pk, &place);
+    if (status == MIEN_OK)
+        sum->key_at[place] = 2 * index + 2;
+    return status;
 }
 
 static enum mien_status check_keys(const struct mien_secagg_sum *sum, uint32_t index,
@@ -111,9 +167,9 @@ static enum mien_status check_keys(const struct mien_secagg_sum *sum, uint32_t i
         return mien_err_set(err, status, "the keys are not signed for this session");
     if (!mien_x25519_is_sound(keys->mask_pk) || !mien_x25519_is_sound(keys->channel_pk))
         return mien_err_set(err, MIEN_EAUTH, "a key has low order");
-    if (key_is_known(sum, keys->mask_pk) || key_is_known(sum, keys->channel_pk) ||
-        memcmp(keys->mask_pk, keys->channel_pk, MIEN_KEY_BYTES) == 0)
-        return mien_err_set(err, MIEN_EAUTH, "a key occurs twice");
+    status = check_fresh(sum, keys, err);
+    if (status != MIEN_OK)
+        return status;
     status = mien_session_tag(sum->session.nonce, who->unit_digest, tag);
     if (status == MIEN_OK &&
         memcmp(tag, sum->roll + (size_t)index * MIEN_ROLL_ENTRY_BYTES, sizeof(tag)) != 0)
@@ -138,9 +194,10 @@ enum mien_status mien_secagg_sum_keys(struct mien_secagg_sum *sum, uint32_t inde
         status = mien_session_entry(sum->session_id, index, credential, keys,
                                     sum->roll + (size_t)index * MIEN_ROLL_ENTRY_BYTES +
                                         MIEN_ROLL_TAG_BYTES);
+    if (status == MIEN_OK)
+        status = keep_keys(sum, index, keys);
     if (status != MIEN_OK)
         return status;
-    m->keys = *keys;
     memcpy(m->credential, credential, sizeof(m->credential));
     m->has_keys = true;
     return MIEN_OK;

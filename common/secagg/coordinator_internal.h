@@ -38,7 +38,9 @@ struct mien_secagg_sum {
     uint8_t session_id[MIEN_SESSION_ID_BYTES];
     enum mien_sum_state state;
     struct mien_graph graph;
-    uint8_t *roll;     /* [n] entries */
+    uint8_t *roll;    /* [n] entries */
+    uint32_t *key_at; /* [n_key_places] twice the member whose key it is, and 1 or 2; 0: nobody */
+    uint32_t n_key_places;
     uint32_t *residue; /* [dim] the accumulator */
     uint8_t survivors[MIEN_BITMAP_BYTES];
     struct mien_sum_member *member; /* [n] */
