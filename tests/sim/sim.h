@@ -60,6 +60,7 @@ struct sim_result {
     float *average;       /* [n_values - n_d] given */
     uint64_t n_refused;   /* times the coordinator refused a message */
     uint64_t n_regrouped; /* times it formed sessions again within a round */
+    uint64_t n_named;     /* times it named a member whose share was wrong */
     struct mien_drill_report drill;
     /* Over TLS only: */
     uint64_t n_broken;       /* connections that were broken on purpose */

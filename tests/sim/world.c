@@ -47,13 +47,18 @@ static void host_close(void *self, uint32_t peer)
         w->failed = MIEN_ENOMEM;
 }
 
+static bool begins_with(const char *line, const char *event)
+{
+    return strncmp(line, event, strlen(event)) == 0;
+}
+
 static void host_log(void *self, enum mien_log_level level, const char *line)
 {
-    static const char regrouped[] = "round.regrouped ";
     struct sim_world *w = self;
 
     (void)level;
-    w->n_regrouped += strncmp(line, regrouped, sizeof(regrouped) - 1) == 0;
+    w->n_regrouped += begins_with(line, "round.regrouped ");
+    w->n_named += begins_with(line, "session.wrong_share ");
 }
 
 static void host_run(void *self, struct mien_job *job)
@@ -442,6 +447,7 @@ enum mien_status sim_run(const struct sim_options *options, struct sim_faces *fa
         out->n_trained = w.n_trained;
         out->n_refused = w.n_refused;
         out->n_regrouped = w.n_regrouped;
+        out->n_named = w.n_named;
         out->drill = *mien_coordinator_drill_report(w.core);
         out->epsilon = sim_ledger_epsilon(&w.ledger);
         out->values =

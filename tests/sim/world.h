@@ -78,6 +78,7 @@ struct sim_world {
     uint64_t n_trained;
     uint64_t n_refused;
     uint64_t n_regrouped;
+    uint64_t n_named;
     float *before; /* [n_values] model before the round, to check sums */
 };
 
