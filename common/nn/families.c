@@ -55,6 +55,21 @@ static mien_ref vae_loss(const struct mien_network *net, uint32_t n,
     return mien_add(g, mean_square(net, again, inputs->real), mien_scale(g, divergence, weight));
 }
 
+mien_ref mien_family_codes(const struct mien_network *net, uint32_t n,
+                           struct mien_step_inputs *inputs)
+{
+    mien_ref codes;
+    mien_ref log_variance = MIEN_NO_REF;
+
+    if (net->plan->family != MIEN_FAMILY_MOMENTS) {
+        encode(net, inputs, n, &codes, &log_variance);
+        return codes;
+    }
+    *inputs = mien_step_no_inputs();
+    inputs->real = pictures_input(net, n);
+    return mien_first_network(net, inputs->real, MIEN_NO_REF);
+}
+
 static mien_ref reconstruction(const struct mien_network *net, uint32_t n,
                                struct mien_step_inputs *inputs)
 {

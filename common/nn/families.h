@@ -26,6 +26,11 @@ mien_ref mien_family_loss(const struct mien_network *net, uint32_t n,
 mien_ref mien_family_output(const struct mien_network *net, uint32_t n,
                             struct mien_step_inputs *inputs);
 
+/* What the first network says of n pictures: an autoencoder's codes, a vae's means, [n, latent];
+ * the features of moments, [n, features]. */
+mien_ref mien_family_codes(const struct mien_network *net, uint32_t n,
+                           struct mien_step_inputs *inputs);
+
 /* The mean embedding of pictures x [n, size, size, channels] under the first network: features f
  * and their squares, each scaled to length 1 / sqrt(2), so that no picture weighs more than
  * another and the whole is at most 1 long: [1, 2 features]. */

@@ -27,7 +27,7 @@ static enum mien_status make_input(struct mien_forward *f, mien_ref input, float
                             : mien_exec_bind(f->exec, (uint32_t)node->offset, *numbers);
 }
 
-static enum mien_status build(struct mien_forward *f, uint32_t batch)
+static enum mien_status build(struct mien_forward *f, uint32_t batch, bool codes)
 {
     struct mien_step_inputs inputs;
     enum mien_status status = mien_graph_new(&f->graph);
@@ -35,7 +35,8 @@ static enum mien_status build(struct mien_forward *f, uint32_t batch)
     if (status != MIEN_OK)
         return status;
     const struct mien_network net = {.graph = f->graph, .plan = &f->plan, .layout = &f->layout};
-    const mien_ref results = mien_family_output(&net, batch, &inputs);
+    const mien_ref results =
+        codes ? mien_family_codes(&net, batch, &inputs) : mien_family_output(&net, batch, &inputs);
     status = mien_graph_status(f->graph, NULL);
     if (status == MIEN_OK)
         status = mien_exec_new(f->graph, &results, 1, &f->exec);
@@ -47,8 +48,19 @@ static enum mien_status build(struct mien_forward *f, uint32_t batch)
     return status == MIEN_OK ? make_input(f, inputs.real_code, &f->codes) : status;
 }
 
-enum mien_status mien_forward_new(const struct mien_plan *plan, uint32_t batch,
-                                  struct mien_forward **out)
+static bool reads_examples(enum mien_family family)
+{
+    return family != MIEN_FAMILY_GAN && family != MIEN_FAMILY_MOMENTS;
+}
+
+static bool has_encoder(enum mien_family family)
+{
+    return family == MIEN_FAMILY_VAE || family == MIEN_FAMILY_AUTOENCODER ||
+           family == MIEN_FAMILY_MOMENTS;
+}
+
+static enum mien_status make(const struct mien_plan *plan, uint32_t batch, bool codes,
+                             struct mien_forward **out)
 {
     struct mien_forward *f = mien_calloc(1, sizeof(*f));
     enum mien_status status;
@@ -57,16 +69,28 @@ enum mien_status mien_forward_new(const struct mien_plan *plan, uint32_t batch,
         return MIEN_ENOMEM;
     f->plan = *plan;
     status = mien_layout_init(&f->layout, &f->plan, NULL);
-    if (plan->family == MIEN_FAMILY_GAN || plan->family == MIEN_FAMILY_MOMENTS || batch == 0)
+    if (batch == 0 || !(codes ? has_encoder(plan->family) : reads_examples(plan->family)))
         status = MIEN_EINVAL;
     if (status == MIEN_OK)
-        status = build(f, batch);
+        status = build(f, batch, codes);
     if (status != MIEN_OK) {
         mien_forward_free(f);
         return status;
     }
     *out = f;
     return MIEN_OK;
+}
+
+enum mien_status mien_forward_new(const struct mien_plan *plan, uint32_t batch,
+                                  struct mien_forward **out)
+{
+    return make(plan, batch, false, out);
+}
+
+enum mien_status mien_forward_new_codes(const struct mien_plan *plan, uint32_t batch,
+                                        struct mien_forward **out)
+{
+    return make(plan, batch, true, out);
 }
 
 void mien_forward_free(struct mien_forward *forward)

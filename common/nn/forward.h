@@ -21,6 +21,14 @@ struct mien_forward;
 MIEN_CHECK enum mien_status mien_forward_new(const struct mien_plan *plan, uint32_t batch,
                                              struct mien_forward **out);
 
+/* The same for what the first network says of pictures: an autoencoder's codes, a vae's means, the
+ * features of moments.
+ *
+ *   errors  MIEN_EINVAL  also: another family
+ */
+MIEN_CHECK enum mien_status mien_forward_new_codes(const struct mien_plan *plan, uint32_t batch,
+                                                   struct mien_forward **out);
+
 void mien_forward_free(struct mien_forward *forward);
 
 /* Where the batch goes before a run: pictures [batch, size, size, channels] or symbols [batch,

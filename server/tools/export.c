@@ -8,7 +8,6 @@
 #include "server/tools/release.h"
 #include "server/tools/tools.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -267,25 +266,21 @@ static enum mien_status make_onnx(struct mien_span bytes, bool encoder, struct m
 
 static enum mien_status run(const struct export_options *o, struct mien_err *err)
 {
-    char path[PATH_MAX];
-    bool directory;
-    struct mien_buf model = {0};
+    struct mien_release_origin origin = {0};
     struct mien_buf onnx = {0};
     enum mien_status status;
 
     if (o->onnx == NULL)
         return mien_err_set(err, MIEN_EINVAL, "--onnx is missing");
-    status = mien_release_model(o->from, path, sizeof(path), &directory, err);
-    if (status == MIEN_OK)
-        status = mien_file_read(path, MIEN_MODEL_FILE_MAX_BYTES, &model, err);
+    status = mien_release_origin_open(o->from, &origin, err);
     if (status == MIEN_OK) {
-        status = make_onnx(mien_buf_span(&model), o->encoder, &onnx, err);
+        status = make_onnx(mien_buf_span(&origin.file), o->encoder, &onnx, err);
         if (status != MIEN_OK)
-            status = mien_err_prefix(err, status, "%s", path);
+            status = mien_err_prefix(err, status, "%s", origin.path);
     }
     if (status == MIEN_OK)
         status = mien_file_replace(o->onnx, mien_buf_span(&onnx), 0644, err);
-    mien_buf_fini(&model);
+    mien_release_origin_fini(&origin);
     mien_buf_fini(&onnx);
     return status;
 }

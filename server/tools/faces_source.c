@@ -32,6 +32,7 @@ struct mien_faces_source {
     float *texts;     /* [n, n_symbols]; NULL but for a charlm */
     struct part training;
     struct part held_out;
+    struct part all;
 };
 
 static enum mien_status allocate(struct mien_faces_source *source, const struct mien_plan *plan,
@@ -170,6 +171,7 @@ static void divide(struct mien_faces_source *source, const struct mien_plan *pla
     const size_t n_held = all ? 0 : source->n / 8;
 
     source->training = (struct part){source, n_held, source->n - n_held};
+    source->all = (struct part){source, 0, source->n};
     source->held_out = (struct part){source, 0, all ? source->n : n_held};
 }
 
@@ -235,4 +237,9 @@ struct mien_examples mien_faces_source_examples(struct mien_faces_source *source
 struct mien_examples mien_faces_source_held_out(struct mien_faces_source *source)
 {
     return (struct mien_examples){&source->held_out, source->held_out.n, picture};
+}
+
+struct mien_examples mien_faces_source_all(struct mien_faces_source *source)
+{
+    return (struct mien_examples){&source->all, source->all.n, picture};
 }

@@ -32,4 +32,7 @@ struct mien_examples mien_faces_source_examples(struct mien_faces_source *source
  * person is on both sides. All when there are fewer than 16. */
 struct mien_examples mien_faces_source_held_out(struct mien_faces_source *source);
 
+/* All of them, in the order of folders and names. */
+struct mien_examples mien_faces_source_all(struct mien_faces_source *source);
+
 #endif

@@ -43,20 +43,18 @@ struct origin {
 static enum mien_status open_origin(const char *from, struct origin *origin,
                                     struct mien_tool_model *model, struct mien_err *err)
 {
-    char path[MAX_PATH_BYTES];
-    struct mien_buf file = {0};
-    enum mien_status status = mien_release_model(from, path, sizeof(path), &origin->directory, err);
+    struct mien_release_origin opened = {0};
+    enum mien_status status = mien_release_origin_open(from, &opened, err);
 
+    origin->directory = opened.directory;
     if (status == MIEN_OK)
-        status = mien_file_read(path, MIEN_MODEL_FILE_MAX_BYTES, &file, err);
-    if (status == MIEN_OK)
-        status = mien_digest(mien_buf_span(&file), origin->file_digest);
+        status = mien_digest(mien_buf_span(&opened.file), origin->file_digest);
     if (status == MIEN_OK) {
-        status = mien_tool_model_decode(mien_buf_span(&file), model, err);
+        status = mien_tool_model_decode(mien_buf_span(&opened.file), model, err);
         if (status != MIEN_OK)
-            status = mien_err_prefix(err, status, "%s", path);
+            status = mien_err_prefix(err, status, "%s", opened.path);
     }
-    mien_buf_fini(&file);
+    mien_release_origin_fini(&opened);
     return status;
 }
 

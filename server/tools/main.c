@@ -24,6 +24,7 @@ static const struct tool tools[] = {
     {"train", mien_tool_train, "train in one place: start models, baselines"},
     {"generate", mien_tool_generate, "a set of pictures from the latest model"},
     {"export", mien_tool_export, "a model's generator as ONNX"},
+    {"encode", mien_tool_encode, "a folder of pictures as codes, and what becomes of them"},
     {"import", mien_tool_import, "another program's tensors as a model"},
     {"plan", mien_tool_plan, "what a plan asks of devices, and what it costs"},
     {"account", mien_tool_account, "what a run costs, or which noise it needs"},

@@ -3,6 +3,7 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/nn/model_file.h"
 #include "server/store/picture.h"
 #include "server/tools/ask.h"
 
@@ -10,7 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum mien_status mien_release_latest(const char *dir, char *out, size_t n, struct mien_err *err)
+/* The path of the latest model's file of a state directory. */
+static enum mien_status latest_path(const char *dir, char *out, size_t n, struct mien_err *err)
 {
     cJSON *reply = NULL;
     enum mien_status status = mien_ask(dir, mien_ask_request("status"), &reply, err);
@@ -21,18 +23,34 @@ enum mien_status mien_release_latest(const char *dir, char *out, size_t n, struc
     return status;
 }
 
-enum mien_status mien_release_model(const char *from, char *out, size_t n, bool *directory,
-                                    struct mien_err *err)
+static enum mien_status model_path(const char *from, char *out, size_t n, bool *directory,
+                                   struct mien_err *err)
 {
     struct stat about;
 
     *directory = stat(from, &about) == 0 && S_ISDIR(about.st_mode);
     if (*directory)
-        return mien_release_latest(from, out, n, err);
+        return latest_path(from, out, n, err);
     if (strlen(from) >= n)
         return mien_err_set(err, MIEN_ELIMIT, "a path of %zu bytes is too long", strlen(from));
     memcpy(out, from, strlen(from) + 1);
     return MIEN_OK;
+}
+
+enum mien_status mien_release_origin_open(const char *from, struct mien_release_origin *origin,
+                                          struct mien_err *err)
+{
+    enum mien_status status =
+        model_path(from, origin->path, sizeof(origin->path), &origin->directory, err);
+
+    return status == MIEN_OK
+               ? mien_file_read(origin->path, MIEN_MODEL_FILE_MAX_BYTES, &origin->file, err)
+               : status;
+}
+
+void mien_release_origin_fini(struct mien_release_origin *origin)
+{
+    mien_buf_fini(&origin->file);
 }
 
 static cJSON *request_of(const struct mien_release_request *request)

@@ -5,6 +5,7 @@
 #ifndef MIEN_TOOLS_RELEASE_H
 #define MIEN_TOOLS_RELEASE_H
 
+#include "common/base/buf.h"
 #include "common/base/compiler.h"
 #include "common/base/err.h"
 #include "common/data/image.h"
@@ -12,19 +13,24 @@
 
 #include <stdbool.h>
 
-/* The path of the latest model's file of a state directory into out of n bytes.
- * errors  MIEN_ENOTFOUND  no state directory; MIEN_EBUSY; those of opening it */
-MIEN_CHECK enum mien_status mien_release_latest(const char *dir, char *out, size_t n,
-                                                struct mien_err *err);
+/* Where a model came from. */
+struct mien_release_origin {
+    char path[4096];
+    bool directory; /* a state directory; else a model file that stands alone */
+    struct mien_buf file;
+};
 
-/* The path of the model that an argument DIR|MODEL names: the latest of a state directory, or the
- * argument itself.
+/* Reads the model that an argument DIR|MODEL names: the latest of a state directory, or the file
+ * itself.
  *
- *   directory  out: it is a state directory
- *   errors     as mien_release_latest; MIEN_ELIMIT  it does not fit
+ *   origin  zeroed; given: end it with mien_release_origin_fini, also on error
+ *   errors  MIEN_ENOTFOUND  no state directory; MIEN_EBUSY; MIEN_ELIMIT  a path is too long
+ *           those of mien_file_read
  */
-MIEN_CHECK enum mien_status mien_release_model(const char *from, char *out, size_t n,
-                                               bool *directory, struct mien_err *err);
+MIEN_CHECK enum mien_status mien_release_origin_open(const char *from,
+                                                     struct mien_release_origin *origin,
+                                                     struct mien_err *err);
+void mien_release_origin_fini(struct mien_release_origin *origin);
 
 /* Asks for the card and key of a set.
  *

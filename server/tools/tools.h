@@ -23,6 +23,7 @@ int mien_tool_account(int argc, char **argv);
 int mien_tool_train(int argc, char **argv);
 int mien_tool_generate(int argc, char **argv);
 int mien_tool_export(int argc, char **argv);
+int mien_tool_encode(int argc, char **argv);
 int mien_tool_import(int argc, char **argv);
 int mien_tool_plan(int argc, char **argv);
 int mien_tool_faces(int argc, char **argv);

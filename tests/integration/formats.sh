@@ -32,5 +32,18 @@ head -c 3000 ours.safetensors >short.safetensors
 expect 2 'short\.safetensors' "$MIEN" import short.safetensors --map same.map --out none.safetensors
 expect 2 'did you mean' "${import[@]}" none.safetensors --map same.map --preset faces61
 expect 2 'same\.map: line' "${import[@]}" none.safetensors --map same.map --preset digits28
+
+# --- pictures as codes ---
+faces 2 5
+"$MIEN" train --preset autoencoder32 --faces procedural --batch 4 --steps 2 --out coder.safetensors 2>err ||
+    fail "train: $(cat err)"
+expect 0 '' "$MIEN" encode coder.safetensors --faces faces --out codes.safetensors
+grep -aqE '"latents":\{"dtype":"F32","shape":\[10,[0-9]+\]' codes.safetensors || fail "no codes of 10 pictures"
+grep -aqE '"pictures":\{"dtype":"F32","shape":\[10,32,32,3\]' codes.safetensors || fail "no pictures"
+expect 0 '' "$MIEN" encode coder.safetensors --faces faces --out again.safetensors
+cmp codes.safetensors again.safetensors || fail "the same pictures have other codes"
+expect 2 'a gan has no encoder' "$MIEN" encode ours.safetensors --faces faces --out none.safetensors
+expect 2 '\-\-faces is missing' "$MIEN" encode coder.safetensors --out none.safetensors
+expect 2 'absent' "$MIEN" encode coder.safetensors --faces absent --out none.safetensors
 [ ! -e none.safetensors ] || fail "a refused import left a file"
 done_testing

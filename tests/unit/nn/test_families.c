@@ -302,6 +302,57 @@ static void new_survives_each_failed_allocation(void **state)
     }
 }
 
+/* Two pictures through the encoder. */
+static void encode_two(const struct mien_plan *plan, float *codes, uint32_t *n_codes)
+{
+    struct mien_forward *forward = NULL;
+    struct mien_layout layout;
+    struct mien_rng_seeded *seeded = NULL;
+    const float *results = NULL;
+    const uint32_t n = mien_plan_example_size(plan);
+
+    assert_int_equal(mien_layout_init(&layout, plan, NULL), MIEN_OK);
+    float *values = mien_calloc(layout.n_values, sizeof(float));
+    assert_non_null(values);
+    assert_int_equal(mien_rng_seeded_new(1, 0, &seeded), MIEN_OK);
+    assert_int_equal(mien_model_start(&layout, seeded, values), MIEN_OK);
+    mien_rng_seeded_free(seeded);
+    assert_int_equal(mien_forward_new_codes(plan, 2, &forward), MIEN_OK);
+    for (uint32_t i = 0; i < 2 * n; i++)
+        mien_forward_examples(forward)[i] = 0.01f * (float)(i % 97) - 0.5f;
+    assert_int_equal(mien_forward_run(forward, values, &results), MIEN_OK);
+    *n_codes = mien_forward_n_results(forward);
+    assert_true(*n_codes <= 4096);
+    memcpy(codes, results, 2 * *n_codes * sizeof(float));
+    mien_forward_free(forward);
+    mien_free(values);
+}
+
+static void an_encoder_alone_gives_a_code_a_picture(void **state)
+{
+    (void)state;
+    const enum mien_family families[] = {MIEN_FAMILY_VAE, MIEN_FAMILY_AUTOENCODER,
+                                         MIEN_FAMILY_MOMENTS};
+    static float codes[2 * 4096];
+    struct mien_forward *forward = NULL;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        const struct mien_plan plan = tiny_plan(families[i]);
+
+        encode_two(&plan, codes, &n);
+        assert_int_equal(n, families[i] == MIEN_FAMILY_MOMENTS ? mien_plan_n_features(&plan)
+                                                               : plan.latent);
+        assert_true(memcmp(codes, codes + n, n * sizeof(float)) != 0);
+        assert_true(mien_model_finite(codes, 2 * (uint64_t)n));
+    }
+    struct mien_plan plan = tiny_plan(MIEN_FAMILY_CLASSIFIER);
+    assert_int_equal(mien_forward_new_codes(&plan, 2, &forward), MIEN_EINVAL);
+    plan = tiny_plan(MIEN_FAMILY_GAN);
+    assert_int_equal(mien_forward_new_codes(&plan, 2, &forward), MIEN_EINVAL);
+    assert_null(forward);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_coordinator_fits_the_generator_to_the_mean),
         cmocka_unit_test(only_families_with_a_generator_have_pictures),
         cmocka_unit_test(new_survives_each_failed_allocation),
+        cmocka_unit_test(an_encoder_alone_gives_a_code_a_picture),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
