@@ -30,6 +30,19 @@ static double whole_moment(double mu_squared, double off, double order)
     return (0.5 * mu_squared * order * (order - 1.0) + (order - 0.5) * off) * (1.0 + 1e-11);
 }
 
+/* The discrete Gaussian, sampled; where a cap takes hold, replaced and not sampled. */
+static void discrete_moments(const struct mien_dp_event *event, const struct mien_law_step *step,
+                             double *moments)
+{
+    const double mu = 2.0 / event->noise;
+
+    mien_rdp_poisson_any(event->rate, event->noise / mien_event_distance(event), mien_rdp_orders,
+                         MIEN_RDP_N_ORDERS, moments);
+    for (size_t i = 0; i < MIEN_RDP_N_ORDERS && step->n_parts == 2; i++)
+        moments[i] = log_mix(step->parts[1].weight, moments[i],
+                             whole_moment(mu * mu, 0.0, mien_rdp_orders[i]));
+}
+
 /* log moments of one release at all orders, by what is valid for it. */
 static enum mien_status event_moments(const struct mien_dp_event *event, double *moments)
 {
@@ -48,8 +61,7 @@ static enum mien_status event_moments(const struct mien_dp_event *event, double 
         return MIEN_OK;
     }
     if (event->kind == MIEN_DP_DISCRETE_GAUSSIAN) {
-        mien_rdp_poisson_any(event->rate, event->noise / mien_event_distance(event), orders, n,
-                             moments);
+        discrete_moments(event, &step, moments);
         return MIEN_OK;
     }
     enum mien_status status = mien_rdp_pair(&step.parts[0].pair, orders, n, moments);
@@ -110,7 +122,7 @@ static double unsampled_mu(const struct mien_dp_event *events, size_t n_events)
 static bool same_constants(const struct mien_dp_event *a, const struct mien_dp_event *b)
 {
     return a->sampling == b->sampling && a->rate == b->rate && a->population == b->population &&
-           a->cap == b->cap;
+           a->cap == b->cap && a->or_fewer == b->or_fewer;
 }
 
 /* Whether the list looks as if it had been fixed before the first release. */

@@ -75,16 +75,17 @@ struct mien_dp_event {
     double noise;   /* z = sigma / B, at least 0; 0 costs infinity */
     uint64_t count; /* releases */
 
-    /* Probability, a release, that it is not one of an ideal sample: a coin decided whether
-     * anything was released at all, or a cap was reached (sampling.h). Delta pays
-     * count apart (1 + e^epsilon) for it, so that the rest is all that accountants may use. */
+    /* Probability, a release, that it is not one of an ideal sample, since a coin decided whether
+     * anything was released at all (sampling.h). Delta pays count apart (1 + e^epsilon) for it, so
+     * that the rest is all that accountants may use. */
     double apart;
     enum mien_relation relation; /* 0: zero-out */
     enum mien_dp_noise kind;
 
-    /* A capped sample that `apart` does not pay for: coins are drawn for at least `population`
-     * units, and at most `cap` of the drawn are in a release. */
+    /* Of a capped sample: coins are drawn for `population` units (with `or_fewer`, for any number
+     * up to that), and at most `cap` of the drawn are in a release. */
     uint64_t population;
+    bool or_fewer;
     uint64_t cap;
 
     /* Of MIEN_DP_DISTRIBUTED: tau times the coordinates, what the noise's law is off a discrete

@@ -67,7 +67,7 @@ static enum mien_relation relation_of(const struct mien_dp_event *event)
 
 static enum mien_status check_apart(const struct mien_dp_event *event, struct mien_err *err)
 {
-    bool capped = event->sampling == MIEN_SAMPLING_POISSON_CAPPED && event->apart == 0.0;
+    bool capped = event->sampling == MIEN_SAMPLING_POISSON_CAPPED;
 
     if (!(event->apart >= 0.0) || event->apart > 1.0)
         return mien_err_set(err, MIEN_EINVAL, "probability %g of another release is not in [0, 1]",
@@ -75,8 +75,7 @@ static enum mien_status check_apart(const struct mien_dp_event *event, struct mi
     if (capped && event->population == 0)
         return mien_err_set(err, MIEN_EINVAL, "poisson-capped: the population was not given");
     if (capped && event->cap == 0)
-        return mien_err_set(err, MIEN_EINVAL,
-                            "poisson-capped: the cap was not given, or how likely it is reached");
+        return mien_err_set(err, MIEN_EINVAL, "poisson-capped: the cap was not given");
     return MIEN_OK;
 }
 
@@ -167,9 +166,13 @@ struct mien_law_step mien_event_step(const struct mien_dp_event *event)
     double capped = mien_binomial_tail(event->population - 1, q, event->cap);
     if (capped == 0.0)
         return step;
-    double over = mien_binomial_tail(event->population, q, event->cap + 1);
-    double taken = over * (double)event->cap / ((double)event->population * capped);
-    double q_capped = fmin(taken * (1.0 + 1e-8), 1.0);
+    double q_capped = q;
+    if (!event->or_fewer) {
+        double over = mien_binomial_tail(event->population, q, event->cap + 1);
+        double taken = over * (double)event->cap / ((double)event->population * capped);
+
+        q_capped = fmin(taken * (1.0 + 1e-8), q);
+    }
     step.n_parts = 2;
     step.parts[0].weight = 1.0 - capped;
     step.parts[1] = (struct mien_law_part){capped, {0.5 * event->noise, q_capped, q_capped}};

@@ -29,8 +29,10 @@ double mien_event_distance(const struct mien_dp_event *event);
 bool mien_event_has_pair(const struct mien_dp_event *event);
 
 /* The event as pairs (where it has one; else the pair of the addition and removal). A capped sample
- * is, with the chance that the cap takes hold given that the unit was drawn, a replacement at twice
- * the distance (Ganesh et al. 2025, section 4). */
+ * is, with the chance c that so many others are drawn that the cap takes hold, a replacement at
+ * twice the distance, drawn as often as it is kept then; else a Poisson sample (Ganesh et al. 2025,
+ * section 4). Where there may be fewer units, c of the largest population and q instead of what the
+ * cap leaves of it dominate every smaller population. */
 struct mien_law_step mien_event_step(const struct mien_dp_event *event);
 
 #endif

@@ -59,18 +59,6 @@ double mien_dp_binomial_at(uint64_t n, double q, uint64_t k)
     return fmin(1.0, exp(log_ways + kk * log(q) + (nn - kk) * log1p(-q)) * ROUND_UP);
 }
 
-double mien_dp_binomial_from(uint64_t n, double q, uint64_t k)
-{
-    /* pmf(k + 1) / pmf(k), falling in k */
-    const double ratio = (double)(n - k) / ((double)k + 1) * q / (1.0 - q);
-
-    if (k > n)
-        return 0.0;
-    if (!(q < 1.0) || !(ratio < 1.0))
-        return 1.0;
-    return fmin(1.0, mien_dp_binomial_at(n, q, k) / (1.0 - ratio));
-}
-
 /* P(exactly min_reports - 1 of the other units report). Units that would report are at least
  * N (1 - drop_out) for the smallest N that opens; min_reports lies below the mode for that many, so
  * more of them make it less likely. */
@@ -97,16 +85,10 @@ static double pivotal_of_fixed(const struct mien_dp_draw *draw)
 
 double mien_dp_draw_apart(const struct mien_dp_draw *draw)
 {
-    double over = 0.0;
-
     if (!is_sampled(draw))
         return 0.0;
     if (draw->sampling == MIEN_SAMPLING_FIXED)
         return draw->rate * pivotal_of_fixed(draw);
-    if (draw->sampling == MIEN_SAMPLING_POISSON_CAPPED)
-        over = draw->population > 0
-                   ? mien_dp_binomial_from(draw->population - 1, draw->rate, draw->cap)
-                   : 1.0;
     /* Not 0, even if it underflows: 0 says that no such bound was made. */
-    return fmin(1.0, fmax(draw->rate * pivotal_by_coins(draw) + over, DBL_MIN));
+    return fmin(1.0, fmax(draw->rate * pivotal_by_coins(draw), DBL_MIN));
 }

@@ -4,8 +4,8 @@
  * Amplification is claimed for independent coins. Two things could make a unit's part depend on the
  * coins of others: that a round is released only when enough reported, and that a cap leaves drawn
  * units out. The opening rule makes the first a six-sigma event, counted before any coin; this
- * module bounds the probability of both from constants of the run, and delta pays for it
- * (account.h, `apart`).
+ * module bounds its probability from constants of the run, and delta pays for it (account.h,
+ * `apart`). The second is part of what the accountants charge (event.h).
  *
  * Source:  design section 4, "Sampling"; Hoeffding 1963 (samples without replacement)
  * Threads: any; no state
@@ -39,14 +39,11 @@ uint64_t mien_dp_draw_min_units(const struct mien_dp_draw *draw);
 
 /* A bound on the probability, for one round that opened by the rule, that its release is not that
  * of an ideal sample: q p_pivotal, the coin being drawn while exactly min_reports - 1 others
- * report, and the cap being reached. It stands on the planned drop-out: more units leaving than
- * that is outside of it. 0 without sampling. */
+ * report. It stands on the planned drop-out: more units leaving than that is outside of it. 0
+ * without sampling. */
 double mien_dp_draw_apart(const struct mien_dp_draw *draw);
 
 /* P(Bin(n, q) = k), rounded up. */
 double mien_dp_binomial_at(uint64_t n, double q, uint64_t k);
-
-/* A bound on P(Bin(n, q) >= k): pmf(k) times a geometric series beyond the mean, else 1. */
-double mien_dp_binomial_from(uint64_t n, double q, uint64_t k);
 
 #endif

@@ -95,6 +95,9 @@ struct mien_dp_event mien_mechanism_event(const struct mien_mechanism *mechanism
     if (mechanism->sampling == MIEN_SAMPLING_NONE)
         event = event_of_limits(mechanism, count);
     event.apart = mien_dp_draw_apart(&draw);
+    event.population = mechanism->population;
+    event.or_fewer = true;
+    event.cap = mechanism->cap;
     event.kind = mechanism->kind == MIEN_MECHANISM_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
                                                                      : MIEN_DP_GAUSSIAN;
     return event;

@@ -78,6 +78,9 @@ static struct mien_dp_event event_of(const struct sim_ledger *ledger, uint64_t n
     if (draw.sampling == MIEN_SAMPLING_NONE)
         event = event_of_limits(plan, n);
     event.apart = mien_dp_draw_apart(&draw);
+    event.population = plan->population;
+    event.or_fewer = true;
+    event.cap = plan->cap;
     event.kind = plan->mechanism == MIEN_PLAN_DISCRETE_GAUSSIAN ? MIEN_DP_DISCRETE_GAUSSIAN
                                                                 : MIEN_DP_GAUSSIAN;
     return event;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dp/sampling.h"
 
+#include "common/dp/binomial.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ static void binomial_figures_are_never_below_the_truth(void **state)
             pmf[k] = pmf[k - 1] * (101 - k) / k * q / (1 - q);
         for (int k = 100; k >= 0; k--) {
             const double at = mien_dp_binomial_at(100, q, (uint64_t)k);
-            const double bound = mien_dp_binomial_from(100, q, (uint64_t)k);
+            const double bound = mien_binomial_tail(100, q, (uint64_t)k);
 
             from += pmf[k];
             assert_true(at >= pmf[k] * (1 - 1e-12) && at <= pmf[k] * (1 + 1e-5));
@@ -61,7 +62,6 @@ static void binomial_figures_are_never_below_the_truth(void **state)
         }
     }
     assert_true(mien_dp_binomial_at(10, 0.5, 11) == 0.0);
-    assert_true(mien_dp_binomial_from(10, 0.5, 11) == 0.0);
     assert_true(mien_dp_binomial_at(10, 1.0, 10) == 1.0);
 }
 
@@ -82,23 +82,59 @@ static void no_fleet_that_opens_is_more_pivotal_than_the_bound(void **state)
     }
 }
 
-static void a_cap_is_apart_by_how_often_it_is_reached(void **state)
+static double epsilon_of(enum mien_dp_noise kind, uint64_t cap, uint64_t population, bool or_fewer)
+{
+    const struct mien_dp_event event = {.sampling = MIEN_SAMPLING_POISSON_CAPPED,
+                                        .rate = 0.02,
+                                        .noise = 1.0,
+                                        .count = 250,
+                                        .population = population,
+                                        .or_fewer = or_fewer,
+                                        .cap = cap,
+                                        .kind = kind};
+    struct mien_dp_cost cost;
+
+    assert_int_equal(mien_dp_account(&event, 1, 1e-6, &cost, NULL), MIEN_OK);
+    assert_true(cost.epsilon <= cost.epsilon_witness);
+    return cost.epsilon;
+}
+
+static double epsilon_of_cap(enum mien_dp_noise kind, uint64_t cap)
+{
+    return epsilon_of(kind, cap, 10000, true);
+}
+
+/* 200 are drawn on average, with a deviation of 14. */
+static void a_cap_costs_a_replacement_as_often_as_it_takes_hold(void **state)
 {
     (void)state;
-    struct mien_dp_draw capped = faces;
+    static const enum mien_dp_noise kinds[] = {MIEN_DP_GAUSSIAN, MIEN_DP_DISCRETE_GAUSSIAN};
+    struct mien_dp_event plain = {
+        .sampling = MIEN_SAMPLING_POISSON, .rate = 0.02, .noise = 1.0, .count = 250};
+    struct mien_dp_cost cost;
 
-    capped.sampling = MIEN_SAMPLING_POISSON_CAPPED;
-    capped.population = 10000;
-    capped.cap = 290; /* mean 200, deviation 14 */
-    const double far = mien_dp_draw_apart(&capped);
-    capped.cap = 214;
-    const double near = mien_dp_draw_apart(&capped);
-    assert_true(far > mien_dp_draw_apart(&faces) && far < 1e-8);
-    assert_true(near > 0.14 && near < 0.5);
-    capped.cap = 200;
-    assert_true(mien_dp_draw_apart(&capped) == 1.0);
-    capped.population = 0; /* not stated: nothing can be claimed */
-    assert_true(mien_dp_draw_apart(&capped) == 1.0);
+    for (size_t i = 0; i < 2; i++) {
+        plain.kind = kinds[i];
+        assert_int_equal(mien_dp_account(&plain, 1, 1e-6, &cost, NULL), MIEN_OK);
+        const double never = epsilon_of_cap(kinds[i], 400);
+        const double rarely = epsilon_of_cap(kinds[i], 250);
+        const double often = epsilon_of_cap(kinds[i], 220);
+
+        assert_true(never >= cost.epsilon * (1 - 1e-4) && never <= cost.epsilon * (1 + 1e-3));
+        assert_true(rarely > never && often > rarely);
+    }
+    /* Delta could not pay for a cap that takes hold so often. */
+    plain.kind = MIEN_DP_GAUSSIAN;
+    plain.apart = 3e-4;
+    assert_int_equal(mien_dp_account(&plain, 1, 1e-6, &cost, NULL), MIEN_OK);
+    assert_true(cost.epsilon == cost.epsilon_witness);
+    assert_true(epsilon_of_cap(MIEN_DP_GAUSSIAN, 250) < cost.epsilon);
+    /* Fewer units cost no more than the bound for up to so many. */
+    for (uint64_t n = 9000; n <= 10000; n += 250) {
+        const double some = epsilon_of(MIEN_DP_GAUSSIAN, 230, n, false);
+
+        assert_true(some <= epsilon_of(MIEN_DP_GAUSSIAN, 230, 10000, true));
+    }
 }
 
 static void nothing_is_apart_where_nothing_is_drawn(void **state)
@@ -153,7 +189,7 @@ int main(void)
         cmocka_unit_test(the_rule_is_that_of_the_design_to_the_unit),
         cmocka_unit_test(binomial_figures_are_never_below_the_truth),
         cmocka_unit_test(no_fleet_that_opens_is_more_pivotal_than_the_bound),
-        cmocka_unit_test(a_cap_is_apart_by_how_often_it_is_reached),
+        cmocka_unit_test(a_cap_costs_a_replacement_as_often_as_it_takes_hold),
         cmocka_unit_test(nothing_is_apart_where_nothing_is_drawn),
         cmocka_unit_test(delta_pays_for_what_is_apart),
     };
