@@ -154,8 +154,9 @@ static enum mien_status judge_plan(const struct mien_chain *chain,
         return mien_err_set(err, MIEN_ESTATE, "a plan of run %u in run %u", plan->run, run);
     what = changed_constant(&chain->plan, plan);
     if (what != NULL)
-        return mien_err_set(err, MIEN_EPOLICY, "%s is fixed for a run: another value is a new run",
-                            what);
+        return mien_err_set(
+            err, MIEN_EPOLICY,
+            "%s is fixed for a run: another value is a new run (mien run begins one)", what);
     return MIEN_OK;
 }
 

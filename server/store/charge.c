@@ -4,6 +4,7 @@
 #include "server/store/store_internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,43 @@ enum mien_status mien_store_budget(struct mien_store *store, const struct mien_s
 }
 
 /* ---- what would fit ---- */
+
+static enum mien_status compute_room(const struct mien_chain *chain, struct mien_store_room *room,
+                                     struct mien_err *err)
+{
+    const struct mien_chain_run *run = mien_chain_run(chain);
+    struct mien_budget_answer answer;
+    enum mien_status status =
+        mien_chain_budget(chain, chain->plan.mechanism.sampling, 1, &answer, err);
+
+    if (status == MIEN_OK) {
+        room->n_charged = run->n_sampled + run->n_unsampled;
+        room->next = answer.after.epsilon;
+        room->n_fit = answer.allowed ? chain->plan.rounds : 0;
+    }
+    if (status == MIEN_OK && answer.allowed && isfinite(chain->plan.epsilon_cap))
+        status = mien_chain_n_fit(chain, chain->plan.rounds, &room->n_fit, err);
+    return status;
+}
+
+enum mien_status mien_store_room(struct mien_store *store, struct mien_store_room *out,
+                                 struct mien_err *err)
+{
+    const struct mien_chain *chain = &store->chain;
+    const uint64_t n_charged = mien_chain_n_charged(chain);
+    enum mien_status status = MIEN_OK;
+
+    if (store->room_run != chain->plan.run || store->room_charged != n_charged ||
+        store->room_cap != chain->plan.epsilon_cap) {
+        status = compute_room(chain, &store->room, err);
+        store->room_run = status == MIEN_OK ? chain->plan.run : 0;
+        store->room_charged = n_charged;
+        store->room_cap = chain->plan.epsilon_cap;
+    }
+    if (status == MIEN_OK)
+        *out = store->room;
+    return status;
+}
 
 /* The noise under which all planned rounds fit into what earlier runs have left; 0: none does. */
 static double noise_that_fits(const struct mien_chain *chain)

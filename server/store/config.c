@@ -388,7 +388,7 @@ enum mien_status mien_config_write(const struct mien_config *config, struct mien
     if (status == MIEN_OK)
         status = mien_buf_printf(out, "# mien.conf: see mien.conf(5). What decides privacy (rate, "
                                       "cohort, noise, rounds,\n# delta) is fixed for a run: "
-                                      "another value is a new run, in a new directory.\n");
+                                      "another value is a new run: mien run DIR begins it.\n");
     for (size_t s = 0; status == MIEN_OK && s < sizeof(sections) / sizeof(sections[0]); s++) {
         status = mien_buf_printf(out, "\n[%s]\n", sections[s]);
         for (size_t i = 0; status == MIEN_OK && i < N_KEYS; i++) {

@@ -48,6 +48,24 @@ static enum mien_status put_hex(cJSON *to, const char *name, const uint8_t *data
 
 /* ---- status ---- */
 
+/* What is left under the cap. */
+static enum mien_status put_room(struct exchange *x)
+{
+    struct mien_store *store = x->control->state->store;
+    struct mien_store_room room;
+    enum mien_status status = mien_store_room(store, &room, &x->err);
+
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "run", mien_store_plan(store)->run);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "rounds_charged", (double)room.n_charged);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "rounds_fit", (double)room.n_fit);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "epsilon_next", room.next);
+    return status;
+}
+
 static enum mien_status put_cost(struct exchange *x)
 {
     struct mien_store *store = x->control->state->store;
@@ -66,7 +84,7 @@ static enum mien_status put_cost(struct exchange *x)
         status = put_number(x->reply, "epsilon_cap", plan->epsilon_cap);
     if (status == MIEN_OK)
         status = put_number(x->reply, "rounds", plan->rounds);
-    return status;
+    return status == MIEN_OK ? put_room(x) : status;
 }
 
 static enum mien_status put_devices(struct exchange *x)

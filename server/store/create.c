@@ -108,3 +108,44 @@ enum mien_status mien_store_create(const char *dir, const struct mien_store_crea
     mien_store_close(store);
     return status;
 }
+
+/* ---- another run ---- */
+
+static enum mien_status begin_rows(struct mien_store_tx *tx, const struct mien_store_create *create,
+                                   const uint8_t file_digest[32], struct mien_err *err)
+{
+    struct mien_entry entry = {.kind = MIEN_ENTRY_PLAN, .plan = create->plan};
+    const uint64_t version = tx->next.top_version + 1;
+
+    entry.plan.run = tx->next.plan.run + 1;
+    enum mien_status status = mien_store_tx_append(tx, &entry, err);
+    if (status != MIEN_OK)
+        return status;
+    entry = (struct mien_entry){.kind = MIEN_ENTRY_MODEL, .model.version = version};
+    memcpy(entry.model.model_hash, create->model_hash, 32);
+    memcpy(entry.model.file_digest, file_digest, 32);
+    status = mien_store_tx_append(tx, &entry, err);
+    if (status == MIEN_OK)
+        status = mien_store_model_row(tx, &tx->next.latest, err);
+    if (status == MIEN_OK)
+        status = mien_store_server_state_put(tx, create->server_state, err);
+    return status;
+}
+
+enum mien_status mien_store_begin_run(struct mien_store *store,
+                                      const struct mien_store_create *create, struct mien_err *err)
+{
+    struct mien_store_tx tx;
+    uint8_t file_digest[32];
+    enum mien_status status = mien_store_tx_begin(store, &tx, err);
+
+    /* A file that no entry names is removed at the next start. */
+    if (status == MIEN_OK)
+        status = mien_store_model_put(store->dir, create->model_file, file_digest, err);
+    if (status == MIEN_OK)
+        status = begin_rows(&tx, create, file_digest, err);
+    if (status == MIEN_OK)
+        status = mien_store_tx_commit(&tx, err);
+    mien_store_tx_end(&tx);
+    return status;
+}

@@ -21,6 +21,9 @@
 /* A tool holds the lock for a moment when no daemon runs; a daemon that starts then waits. */
 enum { LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
 
+/* Far above what a mien.conf with all keys has. */
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
+
 /* ---- the lock ---- */
 
 /* Locks of these file systems may hold on one machine only. Magic numbers: statfs(2). */
@@ -260,24 +263,33 @@ static void remove_noise(const char *dir, const struct mien_config *config)
         (void)unlink(path);
 }
 
+/* The plan and its start model, whose bytes go into `file`. */
+static enum mien_status prepare_run(const struct mien_config *config, struct mien_rng *rng,
+                                    struct mien_store_create *create, struct mien_buf *file,
+                                    struct mien_err *err)
+{
+    enum mien_status status = mien_mechanism_of_plan(&config->plan, &create->plan, err);
+
+    if (status == MIEN_OK)
+        status =
+            mien_start_model(&config->plan, config->init_from, rng, file, create->model_hash, err);
+    create->model_file = mien_buf_span(file);
+    return status;
+}
+
 static enum mien_status create_store(const char *dir, const struct mien_config *config,
                                      const struct mien_pki *pki, struct mien_rng *rng,
                                      bool *noise_begun, struct mien_err *err)
 {
     struct mien_store_create create = {0};
     struct mien_buf file = {0};
-    enum mien_status status = mien_mechanism_of_plan(&config->plan, &create.plan, err);
+    enum mien_status status = mien_rng_fill(rng, create.run_id, sizeof(create.run_id));
 
     memcpy(create.ca_fingerprint, pki->ca_fingerprint, sizeof(create.ca_fingerprint));
     if (status == MIEN_OK)
-        status = mien_rng_fill(rng, create.run_id, sizeof(create.run_id));
+        status = prepare_run(config, rng, &create, &file, err);
     if (status == MIEN_OK)
-        status =
-            mien_start_model(&config->plan, config->init_from, rng, &file, create.model_hash, err);
-    if (status == MIEN_OK) {
-        create.model_file = mien_buf_span(&file);
         status = mien_store_create(dir, &create, pki->signing_seed, rng, err);
-    }
     if (status == MIEN_OK) {
         struct mien_run_key_id id = {.run = create.plan.run};
 
@@ -317,5 +329,60 @@ enum mien_status mien_statedir_create(const char *dir, const struct mien_config 
         remove_noise(dir, &checked);
     if (status != MIEN_OK)
         remove_all(dir, existed);
+    return status;
+}
+
+/* ---- another run ---- */
+
+/* mien.conf goes first: a crash before the ledger has the run leaves a plan that the daemon refuses
+ * as one of a new run, and the operator begins it again; the other way round an old plan would be
+ * refused, and a second try begin a third run. */
+static enum mien_status begin_run(struct mien_statedir *state, const struct mien_store_create *run,
+                                  bool write, struct mien_err *err)
+{
+    char path[PATH_MAX];
+    struct mien_buf before = {0};
+    enum mien_status status = mien_path_join(state->path, "mien.conf", path, sizeof(path));
+
+    if (status == MIEN_OK)
+        status = mien_file_read(path, MAX_CONFIG_BYTES, &before, err);
+    if (status == MIEN_OK && write)
+        status = write_config(state->path, &state->config, err);
+    if (status == MIEN_OK) {
+        const uint32_t earlier = mien_store_plan(state->store)->run;
+
+        status = mien_store_begin_run(state->store, run, err);
+        /* What failed may have been the anchor, with the run in the ledger. */
+        const bool began = mien_store_plan(state->store)->run != earlier;
+        if (!began && write &&
+            mien_file_replace(path, mien_buf_span(&before), 0600, NULL) != MIEN_OK)
+            status = mien_err_set(err, status, "the run did not begin, but %s has its plan", path);
+    }
+    mien_buf_fini(&before);
+    return status;
+}
+
+enum mien_status mien_statedir_begin_run(struct mien_statedir *state, bool write,
+                                         struct mien_rng *rng, struct mien_err *err)
+{
+    struct mien_store_recovery recovery;
+    struct mien_store_create run = {0};
+    struct mien_buf file = {0};
+    enum mien_status status = mien_config_check(&state->config, err);
+
+    if (status == MIEN_OK)
+        status = prepare_run(&state->config, rng, &run, &file, err);
+    if (status == MIEN_OK)
+        status = mien_store_start(state->store, &recovery, err);
+    if (status == MIEN_OK)
+        status = begin_run(state, &run, write, err);
+    /* A crash before this leaves a run without a key, which the daemon refuses: another one. */
+    if (status == MIEN_OK) {
+        struct mien_run_key_id id = {.run = mien_store_plan(state->store)->run};
+
+        memcpy(id.run_id, mien_store_genesis(state->store)->run_id, sizeof(id.run_id));
+        status = mien_statedir_begin_noise(state->path, &state->config, &id, rng, err);
+    }
+    mien_buf_fini(&file);
     return status;
 }

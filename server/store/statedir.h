@@ -70,6 +70,15 @@ MIEN_CHECK enum mien_status mien_statedir_open_noise(const struct mien_statedir 
  * mien_statedir_open failed on is. */
 void mien_statedir_close(struct mien_statedir *state);
 
+/* Begins another run on the ledger, with the plan of `state->config`: a start model, mien.conf if
+ * `write` (else it is as read), PLAN and MODEL. A round that was cut off is abandoned first.
+ *
+ *   errors  MIEN_EINVAL, MIEN_EPARSE  the plan, init_from; those of mien_store_start and
+ *           mien_store_begin_run
+ */
+MIEN_CHECK enum mien_status mien_statedir_begin_run(struct mien_statedir *state, bool write,
+                                                    struct mien_rng *rng, struct mien_err *err);
+
 /* Only the lock, for acts that open nothing else (mien restore).
  *
  *   lock_fd  out: close it with mien_statedir_unlock

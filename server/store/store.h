@@ -44,7 +44,7 @@ struct mien_store_create {
     uint8_t run_id[16];
     uint8_t ca_fingerprint[32];
     struct mien_entry_plan plan;
-    uint8_t model_hash[32];        /* of version 0 */
+    uint8_t model_hash[32];        /* of the start model */
     struct mien_span model_file;   /* its safetensors bytes */
     struct mien_span server_state; /* of the coordinator's optimisers; may be empty */
 };
@@ -60,6 +60,18 @@ MIEN_CHECK enum mien_status mien_store_create(const char *dir,
                                               const struct mien_store_create *create,
                                               const uint8_t signing_seed[32], struct mien_rng *rng,
                                               struct mien_err *err);
+
+/* Begins another run of the same population: a PLAN with the next number and a MODEL with the next
+ * version, together. What earlier runs were charged stays; the cap of the new plan is held against
+ * the sum (chain.h). `run_id` and `ca_fingerprint` are not used.
+ *
+ *   errors  MIEN_ESTATE  a round is open (mien_store_start abandons one that was cut off)
+ *           MIEN_EPOLICY  no more runs fit into a ledger; MIEN_EINVAL; MIEN_ENOSPC, MIEN_EIO,
+ *           MIEN_ENOMEM, MIEN_ECRYPTO
+ */
+MIEN_CHECK enum mien_status mien_store_begin_run(struct mien_store *store,
+                                                 const struct mien_store_create *create,
+                                                 struct mien_err *err);
 
 /* Opens a store: recomputes the head of every entry, checks the last signature and the anchor.
  * The caller holds the state directory's lock (statedir.h).
@@ -155,6 +167,20 @@ MIEN_CHECK enum mien_status mien_store_events(struct mien_store *store,
 /* What everything so far costs: chain.h, mien_chain_cost. */
 MIEN_CHECK enum mien_status mien_store_cost(const struct mien_store *store,
                                             struct mien_dp_cost *cost, double *delta,
+                                            struct mien_err *err);
+
+/* What is left under the cap, for a run that goes on as planned. */
+struct mien_store_room {
+    uint64_t n_charged; /* releases of the present run */
+    uint64_t n_fit;     /* more of them under the cap, at most the planned number */
+    double next;        /* the reader's epsilon with one more */
+};
+
+/* Computed once after each charge, in some tens of milliseconds.
+ *
+ *   errors  MIEN_EINVAL, MIEN_ENOMEM
+ */
+MIEN_CHECK enum mien_status mien_store_room(struct mien_store *store, struct mien_store_room *out,
                                             struct mien_err *err);
 
 /* How the next release would be charged. */

@@ -20,7 +20,11 @@ struct mien_store {
     uint8_t unit_salt[32];    /* secret: hides unit names from who can guess them */
     bool started;
     bool anchor_behind; /* by the last transaction, which a crash cut off before it was anchored */
-    bool broken;        /* the outcome of a write is unknown: refuse everything */
+    struct mien_store_room room; /* computed when n_charged of it is the chain's */
+    uint64_t room_charged;
+    uint32_t room_run; /* 0: not computed */
+    double room_cap;
+    bool broken; /* the outcome of a write is unknown: refuse everything */
 };
 
 /* A store with its directory and key, nothing open; given: mien_store_close. */

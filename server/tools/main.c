@@ -14,6 +14,7 @@ struct tool {
 
 static const struct tool tools[] = {
     {"init", mien_tool_init, "make a coordinator's state directory"},
+    {"run", mien_tool_run, "begin another run on the same ledger"},
     {"token", mien_tool_token, "issue enrolment tokens"},
     {"devices", mien_tool_devices, "list enrolled devices"},
     {"revoke", mien_tool_revoke, "shut a device out"},

@@ -30,13 +30,33 @@ static void print_counts(const cJSON *counts, const char *title)
            mien_ask_number(counts, "survived"), mien_ask_number(counts, "seconds"));
 }
 
+/* How far the run is, and what the cap leaves. */
+static void print_room(const cJSON *reply)
+{
+    const double fit = mien_ask_number(reply, "rounds_fit");
+
+    printf("%-12s %.0f: %.0f of %.0f planned releases are charged; ", "run",
+           mien_ask_number(reply, "run"), mien_ask_number(reply, "rounds_charged"),
+           mien_ask_number(reply, "rounds"));
+    if (!cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(reply, "epsilon_cap")))
+        printf("no cap ends it");
+    else if (fit > 0.0)
+        printf("%s%.0f more fit under the cap",
+               fit >= mien_ask_number(reply, "rounds") ? "at least " : "", fit);
+    else
+        printf("the cap admits no more");
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(reply, "epsilon_next")))
+        printf("; the next makes it %.4g", mien_ask_number(reply, "epsilon_next"));
+    printf("\n");
+}
+
 static void print_text(const cJSON *reply)
 {
     const cJSON *devices = cJSON_GetObjectItemCaseSensitive(reply, "devices");
 
     printf("%-12s %s\n", "coordinator", mien_ask_text(reply, "phase"));
-    printf("%-12s %.0f (%s), %.0f releases planned\n", "round", mien_ask_number(reply, "round"),
-           mien_ask_text(reply, "round_state"), mien_ask_number(reply, "rounds"));
+    printf("%-12s %.0f (%s)\n", "round", mien_ask_number(reply, "round"),
+           mien_ask_text(reply, "round_state"));
     printf("%-12s version %.0f\n", "model", mien_ask_number(reply, "model"));
     printf("%-12s ", "epsilon");
     print_epsilon(reply, "epsilon", "unbounded (no noise)");
@@ -45,6 +65,7 @@ static void print_text(const cJSON *reply)
     printf(" for witnesses, of ");
     print_epsilon(reply, "epsilon_cap", "no cap");
     printf(", at delta %g\n", mien_ask_number(reply, "delta"));
+    print_room(reply);
     printf("%-12s %.0f enrolled (%.0f units), %.0f connected\n", "devices",
            mien_ask_number(devices, "enrolled"), mien_ask_number(devices, "units"),
            mien_ask_number(devices, "connected"));

@@ -11,6 +11,7 @@
 #include "server/tools/options.h"
 
 int mien_tool_init(int argc, char **argv);
+int mien_tool_run(int argc, char **argv);
 int mien_tool_token(int argc, char **argv);
 int mien_tool_devices(int argc, char **argv);
 int mien_tool_revoke(int argc, char **argv);
