@@ -21,7 +21,7 @@
 
 #define MIEN_ENTRY_MAX_BYTES 512     /* every entry is far below: a longer one is not ours */
 #define MIEN_ENTRY_MAX_SHARES 16384  /* no session is larger (common/plan/plan.h) */
-#define MIEN_ENTRY_SOFTWARE_BYTES 32 /* "0.1.0", with the NUL */
+#define MIEN_ENTRY_SOFTWARE_BYTES 32 /* of version.h, with the NUL */
 
 enum mien_entry_kind {
     MIEN_ENTRY_GENESIS = 1, /* the first: who signs */

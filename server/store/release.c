@@ -7,6 +7,7 @@
 #include "common/wire/identity.h"
 #include "server/store/public_chain.h"
 #include "server/store/store_internal.h"
+#include "server/store/version.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +68,7 @@ static enum mien_status seal(struct mien_card *card, const struct mien_release_r
         status = mien_identity_public(out->set_seed, card->set_key);
     if (status != MIEN_OK)
         return status;
-    (void)snprintf(card->software, sizeof(card->software), "%s", MIEN_VERSION);
+    mien_version_text(card->software);
     memcpy(card->release_id, id, sizeof(card->release_id));
     memcpy(card->file_digest, request->file_digest, sizeof(card->file_digest));
     status = mien_card_seal(card, signing_seed, &out->card);

@@ -2,6 +2,7 @@
 #include "common/wire/identity.h"
 #include "server/store/anchor.h"
 #include "server/store/store_internal.h"
+#include "server/store/version.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ enum mien_status mien_store_tx_append(struct mien_store_tx *tx, struct mien_entr
         entry->epoch = tx->next.mark.epoch + 1;
     else if (entry->kind != MIEN_ENTRY_RESTORE)
         entry->epoch = tx->next.mark.epoch;
-    (void)snprintf(entry->software, sizeof(entry->software), "%s", MIEN_VERSION);
+    mien_version_text(entry->software);
     status = mien_chain_judge(&tx->next, entry, err);
     if (status == MIEN_OK)
         status = mien_entry_encode(entry, &bytes);

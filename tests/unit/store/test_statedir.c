@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/statedir.h"
 
+#include "common/base/file.h"
 #include "common/nn/model_file.h"
+#include "server/store/version.h"
 #include "tests/unit/store/state_fixture.h"
 
 #include <fcntl.h>
@@ -213,6 +215,84 @@ static void making_survives_each_failed_allocation(void **state)
     fixture_state_close(fixture_state_open(at->dir));
 }
 
+static void another_run_goes_on_with_the_ledger(void **state)
+{
+    struct at *at = *state;
+    struct mien_statedir *opened;
+
+    assert_int_equal(create(at), MIEN_OK);
+    opened = fixture_state_open(at->dir);
+    opened->config.plan.rounds = 7;
+    opened->config.plan.noise_multiplier = 0.75;
+    assert_int_equal(mien_statedir_begin_run(opened, true, &at->rng, &at->err), MIEN_OK);
+    assert_int_equal(mien_store_plan(opened->store)->run, 2);
+    assert_int_equal(mien_store_latest(opened->store).version, 1);
+    fixture_state_close(opened);
+    opened = fixture_state_open(at->dir);
+    assert_int_equal(opened->config.plan.rounds, 7);
+    assert_int_equal(mien_store_plan(opened->store)->run, 2);
+    assert_int_equal(mien_store_plan(opened->store)->rounds, 7);
+    fixture_state_close(opened);
+}
+
+/* Whatever fails: no entry, and mien.conf as it was. */
+static void a_run_that_cannot_begin_changes_nothing(void **state)
+{
+    struct at *at = *state;
+    struct mien_buf before = {0};
+    struct mien_buf after = {0};
+    char path[128];
+    const uint32_t n_runs = 1;
+    enum mien_status status = MIEN_ENOMEM;
+
+    assert_int_equal(create(at), MIEN_OK);
+    (void)snprintf(path, sizeof(path), "%s/mien.conf", at->dir);
+    assert_int_equal(mien_file_read(path, 1 << 20, &before, NULL), MIEN_OK);
+    for (long k = 0; status != MIEN_OK; k += k < 4 ? 1 : 1 + k / 4) {
+        struct mien_statedir *opened = fixture_state_open(at->dir);
+
+        opened->config.plan.rounds = 9;
+        mien_mem_fail_at(k);
+        status = mien_statedir_begin_run(opened, true, &at->rng, NULL);
+        mien_mem_fail_at(-1);
+        const uint32_t run = mien_store_plan(opened->store)->run;
+        fixture_state_close(opened);
+        after.len = 0;
+        assert_int_equal(mien_file_read(path, 1 << 20, &after, NULL), MIEN_OK);
+        const bool same =
+            after.len == before.len && memcmp(after.data, before.data, before.len) == 0;
+        assert_int_equal(same, run == n_runs);
+        assert_true(run == n_runs + 1 || (run == n_runs && status != MIEN_OK));
+        /* Where the anchor could not be written the run has begun: so has this plan. */
+        if (run > n_runs)
+            break;
+    }
+    mien_buf_fini(&before);
+    mien_buf_fini(&after);
+}
+
+/* The commit is named where there is a history, and nothing else where there is none. */
+static void the_ledger_says_which_code_wrote_it(void **state)
+{
+    struct at *at = *state;
+    char software[MIEN_ENTRY_SOFTWARE_BYTES];
+    struct mien_buf ledger = {0};
+    char path[128];
+    bool found = false;
+
+    mien_version_text(software);
+    assert_int_equal(strncmp(software, MIEN_VERSION, strlen(MIEN_VERSION)), 0);
+    const char *rest = software + strlen(MIEN_VERSION);
+    assert_true(*rest == '\0' || (*rest == '+' && strspn(rest + 1, "0123456789abcdef") >= 7));
+    assert_int_equal(create(at), MIEN_OK);
+    (void)snprintf(path, sizeof(path), "%s/ledger.db", at->dir);
+    assert_int_equal(mien_file_read(path, 1 << 24, &ledger, NULL), MIEN_OK);
+    for (size_t i = 0; i + strlen(software) <= ledger.len && !found; i++)
+        found = memcmp(ledger.data + i, software, strlen(software)) == 0;
+    assert_true(found);
+    mien_buf_fini(&ledger);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -225,6 +305,9 @@ int main(void)
         TEST(keys_of_another_directory_are_refused),
         TEST(a_run_starts_from_a_public_model_of_its_shape_only),
         TEST(making_survives_each_failed_allocation),
+        TEST(another_run_goes_on_with_the_ledger),
+        TEST(a_run_that_cannot_begin_changes_nothing),
+        TEST(the_ledger_says_which_code_wrote_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
