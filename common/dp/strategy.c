@@ -79,9 +79,10 @@ enum mien_status mien_strategy_tree_restarted(const struct mien_strategy_limits 
                             "a separation of %" PRIu64 " lets a unit into a tree of %" PRIu64
                             " rounds twice",
                             limits->separation, longest);
-    uint64_t trees = whole < limits->participations ? whole : limits->participations;
+    uint64_t in_trees = most(limits);
+    uint64_t trees = whole < in_trees ? whole : in_trees;
     *squared = (double)trees * depth(restart);
-    if (trees < limits->participations)
+    if (trees < in_trees)
         *squared += depth(rest);
     return MIEN_OK;
 }

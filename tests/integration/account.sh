@@ -36,7 +36,7 @@ json "$is_smallest and set(a['accountants']) == {'rdp'}" "${account[@]}" --noise
 json "$is_smallest and set(a['accountants']) == {'gaussian', 'rdp', 'zcdp'} and a['epsilon_witness'] == a['epsilon']" \
     "${account[@]}" --noise 5 --rounds 30 --delta 1e-6 --sampling none
 json "$is_smallest and abs(a['sensitivity'] - 4 ** .5) < 1e-9" \
-    "${account[@]}" --noise 8 --rounds 32 --delta 1e-6 --mechanism tree --restart 8 --separation 8 --participations 1
+    "${account[@]}" --noise 8 --rounds 32 --delta 1e-6 --mechanism tree --restart 8 --separation 32
 json "$is_smallest and a['sensitivity'] > 1 and a['mechanism'] == 'tree'" \
     "${account[@]}" --noise 8 --rounds 100 --delta 1e-6 --mechanism tree --separation 20 --participations 3
 json "$is_smallest and a['mechanism'] == 'blt'" "${account[@]}" --noise 8 --rounds 100 --delta 1e-6 \
