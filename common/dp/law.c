@@ -239,7 +239,8 @@ static double chernoff(const struct chernoff *c, double *exponent)
         }
     }
     double enough = least + 0.02 * fabs(least);
-    for (double value = chernoff_at(c, 0.25 * s); value <= enough;) {
+    double value = chernoff_at(c, 0.25 * s);
+    for (int i = 0; i < 30 && isfinite(enough) && value <= enough; i++) {
         least = value;
         s *= 0.25;
         value = chernoff_at(c, 0.25 * s);

@@ -158,6 +158,24 @@ static void one_release_on_the_grid_encloses_its_closed_form(void **state)
     }
 }
 
+/* A cap that takes hold often, large losses, two releases: a search for an exponent went on for
+ * ever here. */
+static void a_search_without_an_end_is_given_up(void **state)
+{
+    (void)state;
+    const struct mien_dp_event event = {.sampling = MIEN_SAMPLING_POISSON_CAPPED,
+                                        .rate = 0.78,
+                                        .noise = 0.08375,
+                                        .count = 2,
+                                        .population = 10000,
+                                        .or_fewer = true,
+                                        .cap = 8156};
+    struct mien_dp_cost cost;
+
+    assert_int_equal(mien_dp_account(&event, 1, 2.2e-4, &cost, NULL), MIEN_OK);
+    assert_true(cost.epsilon <= cost.epsilon_witness && isfinite(cost.epsilon));
+}
+
 static void an_account_survives_each_failed_allocation(void **state)
 {
     (void)state;
@@ -190,6 +208,7 @@ int main(void)
         cmocka_unit_test(corners_have_bounds),
         cmocka_unit_test(without_sampling_the_bounds_enclose_the_exact_gaussian),
         cmocka_unit_test(one_release_on_the_grid_encloses_its_closed_form),
+        cmocka_unit_test(a_search_without_an_end_is_given_up),
         cmocka_unit_test(an_account_survives_each_failed_allocation),
     };
 
