@@ -262,6 +262,8 @@ static enum mien_status do_forget(struct exchange *x)
         status = put_number(x->reply, "tokens", (double)forgotten.n_tokens);
     if (status == MIEN_OK)
         status = put_number(x->reply, "rounds", (double)forgotten.n_rounds);
+    if (status == MIEN_OK)
+        status = put_number(x->reply, "parts_kept", (double)forgotten.n_parts_kept);
     if (status == MIEN_OK &&
         cJSON_AddBoolToObject(x->reply, "in_open_round", forgotten.in_open_round) == NULL)
         status = MIEN_ENOMEM;

@@ -92,13 +92,15 @@ MIEN_CHECK enum mien_status mien_store_device_revoke(struct mien_store *store, c
 struct mien_store_forgotten {
     uint64_t n_devices;
     uint64_t n_tokens;
-    uint64_t n_rounds;  /* whose private lists named it */
-    bool in_open_round; /* those of the round under way still do */
+    uint64_t n_rounds;     /* whose private lists named it */
+    uint64_t n_parts_kept; /* vectors that stay counted under its digest, for the plan's limits */
+    bool in_open_round;    /* those of the round under way still name it */
 };
 
 /* Erases a unit: devices, tokens, and its rows in the private lists of all rounds but one under
  * way. Those lists can no longer be checked against the ledger, which mien verify says. Models stay
- * as they are. A name that enrols again is the same unit.
+ * as they are. A name that enrols again is the same unit; so where the plan limits how often and
+ * how far apart a unit takes part, the rounds of its vectors stay under its digest.
  *
  *   unit    its name
  *   gone    called with each of its devices before they are erased (whose connections must be cut);

@@ -38,6 +38,33 @@ static enum mien_status delete_rows(struct mien_store *store, const char *sql,
     return status;
 }
 
+static bool is_limited(const struct mien_store *store)
+{
+    const struct mien_mechanism *m = &store->chain.plan.mechanism;
+
+    return m->separation > 1 || m->participations > 0;
+}
+
+/* Rows of vectors. Where the plan limits how often a unit takes part they are what is counted: its
+ * name may enrol again, and epsilon rests on the count. They stay then, without what they say of a
+ * vector. values: unit, and the round and attempt under way. */
+static enum mien_status forget_inputs(struct mien_store *store,
+                                      const struct mien_db_value values[3], uint64_t *n_kept,
+                                      struct mien_err *err)
+{
+    const bool limited = is_limited(store);
+    uint64_t n = 0;
+    enum mien_status status =
+        delete_rows(store,
+                    limited ? "UPDATE input SET digest=zeroblob(32) WHERE unit=?1 AND"
+                              " NOT (round=?2 AND attempt=?3)"
+                            : "DELETE FROM input WHERE unit=?1 AND NOT (round=?2 AND attempt=?3)",
+                    values, 3, &n, err);
+
+    *n_kept = limited ? n : 0;
+    return status;
+}
+
 /* The lists that name the unit, of all rounds but one under way. Without its row a list cannot be
  * held against its digest any more: an empty salt says that this was done, and by whom. */
 static enum mien_status forget_rounds(struct mien_store *store, const uint8_t unit[32],
@@ -46,9 +73,9 @@ static enum mien_status forget_rounds(struct mien_store *store, const uint8_t un
     const struct mien_chain *chain = &store->chain;
     const bool open = chain->state == MIEN_STORE_OPEN || chain->state == MIEN_STORE_RESERVED;
     const struct mien_db_value values[] = {
-        mien_db_blob(unit, 32),
-        mien_db_int(open ? chain->round.round : 0),
+        mien_db_blob(unit, 32), mien_db_int(open ? chain->round.round : 0),
         mien_db_int(open ? chain->round.attempt : 0),
+        mien_db_int(is_limited(store) ? 1 : 0), /* rows that stay are no news the second time */
     };
     uint64_t ignored = 0;
     uint64_t kept = 0;
@@ -56,20 +83,19 @@ static enum mien_status forget_rounds(struct mien_store *store, const uint8_t un
         store,
         "UPDATE round SET salt=x'' WHERE salt IS NOT NULL AND NOT (round=?2 AND attempt=?3) AND"
         " EXISTS(SELECT 1 FROM input i WHERE i.round=round.round AND i.attempt=round.attempt"
-        " AND i.unit=?1)",
-        values, 3, &out->n_rounds, err);
+        " AND i.unit=?1 AND (?4=0 OR i.digest<>zeroblob(32)))",
+        values, 4, &out->n_rounds, err);
 
     if (status == MIEN_OK)
         status = delete_rows(store,
                              "DELETE FROM survivor WHERE unit=?1 AND NOT (round=?2 AND attempt=?3)",
                              values, 3, &ignored, err);
     if (status == MIEN_OK)
-        status =
-            delete_rows(store, "DELETE FROM input WHERE unit=?1 AND NOT (round=?2 AND attempt=?3)",
-                        values, 3, &ignored, err);
+        status = forget_inputs(store, values, &out->n_parts_kept, err);
     if (status == MIEN_OK)
-        status = mien_db_number(store->db, "SELECT count(*) FROM input WHERE unit=?1", values, 1,
-                                &kept, err);
+        status = mien_db_number(
+            store->db, "SELECT count(*) FROM input WHERE unit=?1 AND round=?2 AND attempt=?3",
+            values, 3, &kept, err);
     out->in_open_round = kept > 0;
     return status;
 }

@@ -22,6 +22,10 @@ static void print_text(const cJSON *reply, const char *unit)
         "in the private lists of %.0f rounds.\n",
         unit, mien_ask_number(reply, "devices"), mien_ask_number(reply, "tokens"),
         mien_ask_number(reply, "rounds"));
+    if (mien_ask_number(reply, "parts_kept") > 0.0)
+        printf("Kept, under a salted digest of the name: the rounds of its "
+               "%.0f vectors,\nsince the plan lets a person give so many and no more.\n",
+               mien_ask_number(reply, "parts_kept"));
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reply, "in_open_round")))
         printf(
             "It takes part in the round under way: say mien forget again when that has ended.\n");

@@ -210,6 +210,51 @@ static void who_is_not_known_cannot_be_forgotten(void **state)
     assert_int_equal(units, 1);
 }
 
+/* A round of one unit, released. */
+static void round_of(struct mien_store *store, const struct mien_store_input *input)
+{
+    const struct mien_store_round round = mien_store_next_round(store);
+
+    assert_int_equal(mien_store_round_open(store, round, fixture_coins, NULL), MIEN_OK);
+    assert_int_equal(mien_store_put_inputs(store, round, 0, input, 1, NULL), MIEN_OK);
+    assert_int_equal(mien_store_put_survivors(store, round, 0, input->unit, 1, NULL), MIEN_OK);
+    assert_int_equal(fixture_reserve(store, round), MIEN_OK);
+    (void)fixture_release(store, round);
+}
+
+/* Its name may enrol again, which must not begin the count anew, nor after a restart. */
+static void what_a_forgotten_unit_gave_stays_counted(void **state)
+{
+    (void)state;
+    const struct mien_entry_plan plan = fixture_correlated(); /* two rounds apart, three times */
+    struct mien_store_input anna = {.digest = {1}};
+    struct mien_store_forgotten forgotten;
+    struct mien_err err = {0};
+    char dir[64];
+
+    fixture_path(dir);
+    fixture_create(dir, &plan);
+    struct mien_store *store = fixture_open(dir);
+    (void)fixture_start(store);
+    assert_int_equal(mien_store_unit_digest(store, "Anna", anna.unit), MIEN_OK);
+    round_of(store, &anna);
+    assert_int_equal(mien_store_forget(store, "Anna", NULL, NULL, &forgotten, NULL), MIEN_OK);
+    assert_int_equal(forgotten.n_rounds, 1);
+    assert_int_equal(forgotten.n_parts_kept, 1);
+    assert_false(forgotten.in_open_round);
+    assert_int_equal(mien_store_forget(store, "Anna", NULL, NULL, &forgotten, NULL),
+                     MIEN_ENOTFOUND);
+    mien_store_close(store);
+    store = fixture_open(dir);
+    (void)fixture_start(store);
+    const struct mien_store_round round = mien_store_next_round(store);
+    assert_int_equal(mien_store_round_open(store, round, fixture_coins, NULL), MIEN_OK);
+    assert_int_equal(mien_store_put_inputs(store, round, 0, &anna, 1, &err), MIEN_EPOLICY);
+    assert_non_null(strstr(err.text, "sits out until round 3"));
+    mien_store_close(store);
+    fixture_remove(dir);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -218,6 +263,7 @@ int main(void)
         TEST(the_ledger_stays_sound_and_says_what_cannot_be_checked),
         TEST(a_round_under_way_keeps_its_rows_until_it_has_ended),
         TEST(who_is_not_known_cannot_be_forgotten),
+        cmocka_unit_test(what_a_forgotten_unit_gave_stays_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
