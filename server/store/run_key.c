@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,6 +30,13 @@ static enum mien_status failed(const char *path, const char *what, struct mien_e
 {
     return mien_err_set(err, mien_status_of_errno(errno), "cannot %s %s: %s", what, path,
                         strerror(errno));
+}
+
+static enum mien_status failed_to_open(const char *path, struct mien_err *err)
+{
+    if (errno == ELOOP || errno == EISDIR)
+        return mien_err_set(err, MIEN_EINVAL, "%s is a link or a directory: expected a file", path);
+    return failed(path, "open", err);
 }
 
 /* ---- where ---- */
@@ -61,6 +69,17 @@ static bool is_inside(const char *path, const char *dir)
     return false;
 }
 
+/* Whether a path ends in "." or "..", which is no name to put another beside. */
+static bool ends_in_dots(const char *dir, size_t len)
+{
+    const char *end = dir + len;
+    size_t dots = 0;
+
+    while (dots < len && dots < 3 && end[-1 - (ptrdiff_t)dots] == '.')
+        dots++;
+    return (dots == 1 || dots == 2) && (dots == len || end[-1 - (ptrdiff_t)dots] == '/');
+}
+
 enum mien_status mien_run_key_path(const char *dir, const char *configured, char *out, size_t n,
                                    struct mien_err *err)
 {
@@ -71,6 +90,11 @@ enum mien_status mien_run_key_path(const char *dir, const char *configured, char
                             configured);
     while (len > 1 && dir[len - 1] == '/')
         len--;
+    if (configured[0] == '\0' && ends_in_dots(dir, len))
+        return mien_err_set(err, MIEN_EINVAL,
+                            "\"%s\" has no name that the run's key file could stand beside: call "
+                            "the state directory by its name, or set noise.key_file",
+                            dir);
     const int written = configured[0] != '\0' ? snprintf(out, n, "%s", configured)
                                               : snprintf(out, n, "%.*s.run-key", (int)len, dir);
     if (written < 0 || (size_t)written >= n)
@@ -158,7 +182,7 @@ static enum mien_status remove_earlier(const char *path, const struct mien_run_k
     const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0)
-        return errno == ENOENT ? MIEN_OK : failed(path, "open", err);
+        return errno == ENOENT ? MIEN_OK : failed_to_open(path, err);
     enum mien_status status = read_header(fd, path, header, err);
     if (status == MIEN_OK && (!is_of(header, id) || mien_load_be32(header + AT_RUN) >= id->run))
         status = mien_err_set(err, MIEN_EEXIST,
@@ -256,7 +280,7 @@ enum mien_status mien_run_key_open(const char *path, const struct mien_run_key_i
         return mien_err_set(err, MIEN_EPOLICY, "%s, the secret key of the run's noise, is lost; %s",
                             path, ended);
     if (key.fd < 0)
-        return failed(path, "open", err);
+        return failed_to_open(path, err);
     enum mien_status status = read_header(key.fd, path, header, err);
     if (status == MIEN_OK && fstat(key.fd, &about) != 0)
         status = failed(path, "read", err);

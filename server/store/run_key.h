@@ -41,7 +41,7 @@ struct mien_run_key {
  * DIR.run-key beside it.
  *
  *   errors  MIEN_ELIMIT   too long
- *           MIEN_EINVAL   `configured` is no absolute path
+ *           MIEN_EINVAL   `configured` is no absolute path, or DIR ends in "." or ".."
  *           MIEN_EPOLICY  inside of the directory, where backups would take it along
  */
 MIEN_CHECK enum mien_status mien_run_key_path(const char *dir, const char *configured, char *out,
@@ -50,8 +50,8 @@ MIEN_CHECK enum mien_status mien_run_key_path(const char *dir, const char *confi
 /* Begins a run: makes the file, mode 0600, durable when it returns. The file of an earlier run of
  * the same ledger is wiped and replaced.
  *
- *   errors  MIEN_EEXIST  there is a file that is not of an earlier run of this ledger; MIEN_EIO,
- *           MIEN_ENOSPC, MIEN_ECRYPTO
+ *   errors  MIEN_EEXIST  there is a file that is not of an earlier run of this ledger
+ *           MIEN_EINVAL  there is a link or a directory; MIEN_EIO, MIEN_ENOSPC, MIEN_ECRYPTO
  */
 MIEN_CHECK enum mien_status mien_run_key_begin(const char *path, const struct mien_run_key_id *id,
                                                struct mien_rng *rng, struct mien_err *err);
@@ -62,6 +62,7 @@ MIEN_CHECK enum mien_status mien_run_key_begin(const char *path, const struct mi
  *   out     given: end it with mien_run_key_close
  *   errors  MIEN_EPOLICY  the run has ended (err says why and what to do), or others may read it
  *           MIEN_EBUSY    another coordinator has it open: it is locked until it is closed
+ *           MIEN_EINVAL   a link or a directory
  *           MIEN_ECORRUPT no such file; MIEN_EIO, MIEN_ENOSPC
  */
 MIEN_CHECK enum mien_status mien_run_key_open(const char *path, const struct mien_run_key_id *id,

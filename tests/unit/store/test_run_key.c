@@ -312,6 +312,45 @@ static void a_key_inside_of_the_state_directory_is_refused(void **state)
 }
 
 /* A whole state directory: made with its key, opened with it, made again without. */
+static void a_link_or_a_directory_is_no_key(void **state)
+{
+    (void)state;
+    struct place p;
+    struct mien_run_key key;
+    struct mien_rng rng = mien_rng_system();
+    char kept[96];
+
+    set_up(&p);
+    (void)snprintf(kept, sizeof(kept), "%s/kept", p.dir);
+    assert_int_equal(rename(p.file, kept), 0);
+    assert_int_equal(symlink(kept, p.file), 0);
+    assert_int_equal(open_at(&p, 0, &key, "a link or a directory"), MIEN_EINVAL);
+    assert_int_equal(mien_run_key_begin(p.file, &id, &rng, NULL), MIEN_EINVAL);
+    assert_int_equal(unlink(p.file), 0);
+    assert_int_equal(mkdir(p.file, 0700), 0);
+    assert_int_equal(open_at(&p, 0, &key, "a link or a directory"), MIEN_EINVAL);
+    fixture_remove(p.dir);
+}
+
+/* Who has gone into the directory may call it ".": "..run-key" would be another file. */
+static void a_directory_without_a_name_is_asked_for_one(void **state)
+{
+    (void)state;
+    static const char *const nameless[] = {".", "..", "./", "a/.", "a/..", "/a/./"};
+    static const char *const named[] = {"a", "a.", "...", "a/..b", "/a/.b/"};
+    char out[64];
+    struct mien_err err = {0};
+
+    for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++) {
+        assert_int_equal(mien_run_key_path(nameless[i], "", out, sizeof(out), &err), MIEN_EINVAL);
+        assert_non_null(strstr(err.text, "has no name"));
+        assert_int_equal(mien_run_key_path(nameless[i], "/nowhere/k", out, sizeof(out), NULL),
+                         MIEN_OK);
+    }
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+        assert_int_equal(mien_run_key_path(named[i], "", out, sizeof(out), NULL), MIEN_OK);
+}
+
 static void a_state_directory_begins_with_its_key(void **state)
 {
     (void)state;
@@ -363,6 +402,8 @@ int main(void)
         cmocka_unit_test(another_run_has_another_key),
         cmocka_unit_test(any_changed_byte_of_the_key_is_found),
         cmocka_unit_test(a_key_inside_of_the_state_directory_is_refused),
+        cmocka_unit_test(a_link_or_a_directory_is_no_key),
+        cmocka_unit_test(a_directory_without_a_name_is_asked_for_one),
         cmocka_unit_test(a_state_directory_begins_with_its_key),
     };
 
