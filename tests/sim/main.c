@@ -41,7 +41,10 @@ static enum mien_status set_keys(struct arguments *a, struct mien_err *err)
         memcpy(key, pair, (size_t)(equals - pair));
         key[equals - pair] = '\0';
         if (strcmp(key, "secure_sum.simulate") == 0) {
-            a->options.secure_sum = strcmp(equals + 1, "false") != 0;
+            a->options.secure_sum = strcmp(equals + 1, "true") == 0;
+            if (!a->options.secure_sum && strcmp(equals + 1, "false") != 0)
+                return mien_err_set(err, MIEN_EINVAL,
+                                    "secure_sum.simulate: \"%s\" is not true or false", equals + 1);
             continue;
         }
         enum mien_status status = mien_plan_set(&a->options.plan, key, equals + 1, err);
