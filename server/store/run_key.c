@@ -107,19 +107,29 @@ enum mien_status mien_run_key_path(const char *dir, const char *configured, char
     return MIEN_OK;
 }
 
+static enum mien_status parent_of(const char *path, char dir[PATH_MAX], struct mien_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+
+    if (n >= PATH_MAX)
+        return mien_err_set(err, MIEN_ELIMIT, "the path of the run's key file is too long");
+    memcpy(dir, path, n);
+    dir[n] = '\0';
+    if (n == 0)
+        memcpy(dir, slash == NULL ? "." : "/", 2);
+    return MIEN_OK;
+}
+
 /* Makes what was done to the directory of a file durable. */
 static enum mien_status sync_directory(const char *path, struct mien_err *err)
 {
     char dir[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+    const enum mien_status status = parent_of(path, dir, err);
 
-    if (n >= sizeof(dir))
-        return MIEN_ELIMIT;
-    memcpy(dir, path, n);
-    dir[n] = '\0';
-    const int fd =
-        open(slash == NULL ? "." : (n == 0 ? "/" : dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (status != MIEN_OK)
+        return status;
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return failed(path, "open the directory of", err);
     const int synced = fsync(fd);
@@ -174,30 +184,60 @@ static bool is_of(const uint8_t header[HEADER_BYTES], const struct mien_run_key_
 
 /* ---- beginning ---- */
 
-/* Wipes and removes the file of an earlier run of the same ledger; none is fine. */
-static enum mien_status remove_earlier(const char *path, const struct mien_run_key_id *id,
-                                       struct mien_err *err)
+/* Opens the file of an earlier run of the same ledger; fd is -1 when there is none. */
+static enum mien_status open_earlier(const char *path, const struct mien_run_key_id *id, int *fd,
+                                     struct mien_err *err)
 {
     uint8_t header[HEADER_BYTES];
-    const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-    if (fd < 0)
+    *fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (*fd < 0)
         return errno == ENOENT ? MIEN_OK : failed_to_open(path, err);
-    enum mien_status status = read_header(fd, path, header, err);
-    if (status == MIEN_OK && (!is_of(header, id) || mien_load_be32(header + AT_RUN) >= id->run))
+    enum mien_status status = read_header(*fd, path, header, err);
+    if (status == MIEN_ECORRUPT)
+        status = mien_err_set(err, MIEN_EEXIST, "%s is there already and is no key file", path);
+    else if (!is_of(header, id) || mien_load_be32(header + AT_RUN) >= id->run)
         status = mien_err_set(err, MIEN_EEXIST,
                               "%s is the key of another run: remove it if that run is over, or set "
                               "noise.key_file",
                               path);
     mien_wipe(header, sizeof(header));
+    if (status != MIEN_OK)
+        (void)close(*fd);
+    return status;
+}
+
+enum mien_status mien_run_key_may_begin(const char *path, const struct mien_run_key_id *id,
+                                        struct mien_err *err)
+{
+    char dir[PATH_MAX];
+    int fd;
+    enum mien_status status = open_earlier(path, id, &fd, err);
+
+    if (status == MIEN_OK && fd >= 0)
+        (void)close(fd);
     if (status == MIEN_OK)
-        status = write_at(fd, path, (struct mien_span){header, sizeof(header)}, 0, err);
+        status = parent_of(path, dir, err);
+    if (status == MIEN_OK && access(dir, W_OK | X_OK) != 0)
+        status = failed(path, "make", err);
+    return status;
+}
+
+/* Wipes and removes the file of an earlier run of the same ledger; none is fine. */
+static enum mien_status remove_earlier(const char *path, const struct mien_run_key_id *id,
+                                       struct mien_err *err)
+{
+    static const uint8_t zeros[HEADER_BYTES];
+    int fd;
+    enum mien_status status = open_earlier(path, id, &fd, err);
+
+    if (status != MIEN_OK || fd < 0)
+        return status;
+    status = write_at(fd, path, (struct mien_span){zeros, sizeof(zeros)}, 0, err);
     (void)close(fd);
     if (status == MIEN_OK && unlink(path) != 0)
         status = failed(path, "remove", err);
-    return status == MIEN_ECORRUPT
-               ? mien_err_set(err, MIEN_EEXIST, "%s is there already and is no key file", path)
-               : status;
+    return status;
 }
 
 enum mien_status mien_run_key_begin(const char *path, const struct mien_run_key_id *id,

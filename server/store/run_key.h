@@ -56,6 +56,14 @@ MIEN_CHECK enum mien_status mien_run_key_path(const char *dir, const char *confi
 MIEN_CHECK enum mien_status mien_run_key_begin(const char *path, const struct mien_run_key_id *id,
                                                struct mien_rng *rng, struct mien_err *err);
 
+/* Whether mien_run_key_begin would, as far as can be seen; nothing is changed.
+ *
+ *   errors  its own
+ */
+MIEN_CHECK enum mien_status mien_run_key_may_begin(const char *path,
+                                                   const struct mien_run_key_id *id,
+                                                   struct mien_err *err);
+
 /* Opens the key of a run of whose steps the ledger has charged n_charged. A step that a crash left
  * charged and unused is marked as used.
  *

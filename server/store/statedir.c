@@ -235,6 +235,18 @@ enum mien_status mien_statedir_begin_noise(const char *dir, const struct mien_co
     return status == MIEN_OK ? mien_run_key_begin(path, id, rng, err) : status;
 }
 
+/* Before a run is in the ledger for good. */
+static enum mien_status may_begin_noise(const char *dir, const struct mien_config *config,
+                                        const struct mien_run_key_id *id, struct mien_err *err)
+{
+    char path[PATH_MAX];
+
+    if (!is_correlated(config))
+        return MIEN_OK;
+    enum mien_status status = mien_run_key_path(dir, config->key_file, path, sizeof(path), err);
+    return status == MIEN_OK ? mien_run_key_may_begin(path, id, err) : status;
+}
+
 enum mien_status mien_statedir_open_noise(const struct mien_statedir *state,
                                           struct mien_run_key *out, struct mien_err *err)
 {
@@ -368,8 +380,12 @@ enum mien_status mien_statedir_begin_run(struct mien_statedir *state, bool write
     struct mien_store_recovery recovery;
     struct mien_store_create run = {0};
     struct mien_buf file = {0};
+    struct mien_run_key_id id = {.run = mien_store_plan(state->store)->run + 1};
     enum mien_status status = mien_config_check(&state->config, err);
 
+    memcpy(id.run_id, mien_store_genesis(state->store)->run_id, sizeof(id.run_id));
+    if (status == MIEN_OK)
+        status = may_begin_noise(state->path, &state->config, &id, err);
     if (status == MIEN_OK)
         status = prepare_run(&state->config, rng, &run, &file, err);
     if (status == MIEN_OK)
@@ -377,12 +393,8 @@ enum mien_status mien_statedir_begin_run(struct mien_statedir *state, bool write
     if (status == MIEN_OK)
         status = begin_run(state, &run, write, err);
     /* A crash before this leaves a run without a key, which the daemon refuses: another one. */
-    if (status == MIEN_OK) {
-        struct mien_run_key_id id = {.run = mien_store_plan(state->store)->run};
-
-        memcpy(id.run_id, mien_store_genesis(state->store)->run_id, sizeof(id.run_id));
+    if (status == MIEN_OK)
         status = mien_statedir_begin_noise(state->path, &state->config, &id, rng, err);
-    }
     mien_buf_fini(&file);
     return status;
 }

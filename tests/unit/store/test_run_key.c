@@ -312,6 +312,46 @@ static void a_key_inside_of_the_state_directory_is_refused(void **state)
 }
 
 /* A whole state directory: made with its key, opened with it, made again without. */
+/* A run that could have no key does not begin: the ledger and mien.conf are as they were. */
+static void a_run_without_a_place_for_its_key_does_not_begin(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"rel", "/nowhere/of/all/key", "/tmp", "/key"};
+    struct mien_config *config = mien_calloc(1, sizeof(*config));
+    struct mien_rng rng = mien_rng_system();
+    char dir[64];
+    char file[80];
+
+    assert_non_null(config);
+    assert_int_equal(mien_config_init("demo", config, NULL), MIEN_OK);
+    config->plan.strategy = MIEN_PLAN_BANDED;
+    config->plan.min_separation = 2;
+    config->plan.max_participations = 3;
+    fixture_path(dir);
+    (void)snprintf(file, sizeof(file), "%s.run-key", dir);
+    assert_int_equal(mien_statedir_create(dir, config, &rng, NULL), MIEN_OK);
+    struct mien_statedir *opened = fixture_state_open(dir);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char place[128];
+        struct mien_err err = {0};
+
+        (void)snprintf(place, sizeof(place), "%s%s", i == 3 ? dir : "", places[i]);
+        (void)snprintf(opened->config.key_file, sizeof(opened->config.key_file), "%s", place);
+        assert_int_not_equal(mien_statedir_begin_run(opened, true, &rng, &err), MIEN_OK);
+        assert_non_null(strstr(err.text, place));
+        assert_int_equal(mien_store_plan(opened->store)->run, 1);
+    }
+    fixture_state_close(opened);
+    opened = fixture_state_open(dir);
+    assert_string_equal(opened->config.key_file, "");
+    assert_int_equal(mien_statedir_begin_run(opened, true, &rng, NULL), MIEN_OK);
+    assert_int_equal(mien_store_plan(opened->store)->run, 2);
+    fixture_state_close(opened);
+    fixture_remove(dir);
+    assert_int_equal(unlink(file), 0);
+    mien_free(config);
+}
+
 static void a_link_or_a_directory_is_no_key(void **state)
 {
     (void)state;
@@ -402,6 +442,7 @@ int main(void)
         cmocka_unit_test(another_run_has_another_key),
         cmocka_unit_test(any_changed_byte_of_the_key_is_found),
         cmocka_unit_test(a_key_inside_of_the_state_directory_is_refused),
+        cmocka_unit_test(a_run_without_a_place_for_its_key_does_not_begin),
         cmocka_unit_test(a_link_or_a_directory_is_no_key),
         cmocka_unit_test(a_directory_without_a_name_is_asked_for_one),
         cmocka_unit_test(a_state_directory_begins_with_its_key),
