@@ -7,8 +7,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/plain}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- gan32-d-16 gan32-g-16 gan32-d-32 gan32-g-32 gan64-d-16 vae32-step-16 \
-    small-grad-5 small-d-5 small-g-5 digits-d-16 digits-g-16
+[ $# -gt 0 ] || set -- gan32-d-16 gan32-g-16 gan32-round-16 gan32-d-32 gan32-g-32 \
+    gan32-round-32 gan64-d-16 vae32-step-16 small-grad-5 small-d-5 small-g-5 digits-d-16 digits-g-16
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # PyTorch's own choice is the fair one
 
@@ -18,7 +18,7 @@ median() {
 
 rounds=3
 "$build/tests/bench/bench_tensor" none | head -n 1
-printf '%-13s %9s %9s %6s %6s\n' case torch ours ratio %peak
+printf '%-14s %9s %9s %6s %6s\n' case torch ours ratio %peak
 for name in "$@"; do
     ours=
     peer=
@@ -30,5 +30,5 @@ for name in "$@"; do
     mine=$(printf '%s\n' $ours | median)
     theirs=$(printf '%s\n' $peer | median)
     awk -v name="$name" -v peer="$theirs" -v mine="${mine%:*}" -v share="${mine#*:}" \
-        'BEGIN {printf "%-13s %9.2f %9.2f %6.2f %6d\n", name, peer, mine, peer / mine, share}'
+        'BEGIN {printf "%-14s %9.2f %9.2f %6.2f %6d\n", name, peer, mine, peer / mine, share}'
 done
