@@ -45,12 +45,21 @@ static uint32_t count_ready(const struct mien_coordinator *c)
     return n;
 }
 
+/* Whether n devices make sessions of which each is large enough. */
+static bool is_enough(const struct mien_plan *plan, uint32_t n)
+{
+    const uint32_t n_new = (n + plan->group_max - 1) / plan->group_max;
+
+    return n > 0 && n / n_new >= mien_plan_min_survivors(plan, n / n_new);
+}
+
 bool mien_round_regroup(struct mien_coordinator *c, uint64_t now_ms)
 {
     const uint32_t first = c->n_groups;
     uint32_t n = count_ready(c);
 
-    if (n < mien_plan_min_survivors(&c->config.plan, n) || c->n_regroups == MAX_REGROUPS)
+    /* Else the sessions that are left go on without them. */
+    if (!is_enough(&c->config.plan, n) || c->n_regroups == MAX_REGROUPS)
         return false;
     const enum mien_status status = mien_round_add_groups(c, &n);
     if (status != MIEN_OK) {

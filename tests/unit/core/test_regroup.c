@@ -104,6 +104,24 @@ static void too_few_are_not_formed_into_a_session_and_are_sent_off(void **state)
     fleet_fini(f);
 }
 
+/* Enough for a session, too many for one and too few for two: the session that is left must not
+ * fall with them. */
+static void who_cannot_be_divided_does_not_end_the_round(void **state)
+{
+    (void)state;
+    struct fleet *f = begin(8);
+
+    f->core->config.plan.group_max = 5;
+    mien_round_drop_group(f->core, 0, "a test");
+    assert_int_equal(count(f, MIEN_PART_READY), 6);
+    assert_false(mien_round_regroup(f->core, f->now_ms));
+    assert_int_equal(f->core->phase, MIEN_PHASE_KEYS);
+    assert_int_equal(f->n_abandoned, 0);
+    assert_int_equal(f->core->n_groups, 2);
+    assert_non_null(f->core->groups[1].sum);
+    fleet_fini(f);
+}
+
 /* A vector that may have left is given to no other session. */
 static void who_was_granted_a_slot_is_out_of_the_round(void **state)
 {
@@ -189,6 +207,7 @@ int main(void)
         cmocka_unit_test(members_of_a_dropped_session_are_in_another_with_its_own_number),
         cmocka_unit_test(a_session_that_got_further_waits_for_those_formed_later),
         cmocka_unit_test(too_few_are_not_formed_into_a_session_and_are_sent_off),
+        cmocka_unit_test(who_cannot_be_divided_does_not_end_the_round),
         cmocka_unit_test(who_was_granted_a_slot_is_out_of_the_round),
         cmocka_unit_test(from_the_survivors_on_nobody_joins_another_session),
         cmocka_unit_test(a_round_forms_sessions_again_three_times_at_most),
