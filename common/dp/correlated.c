@@ -5,25 +5,41 @@
 #include "common/base/num.h"
 #include "common/base/secret.h"
 #include "common/dp/noise.h"
+#include "common/dp/past.h"
 
 #include <string.h>
 
 /* Coordinates that are made together: as many as the sampler draws in one batch. */
 #define BATCH 2048
 
-/* The rounding of a quotient by c_0, and what w and z stay below: sums of products of at most 2^8
- * coefficients that add up to less than 2^23 with w, and z, are below 2^55. */
-#define HALF ((int64_t)1 << (MIEN_STRATEGY_ONE_BITS - 1))
-#define W_LIMIT ((int64_t)1 << 31)
-#define Z_LIMIT ((int64_t)1 << 54)
+#define LANES MIEN_PAST_LANES
+
+/* Steps that are drawn before any w of them is made. The past of a batch is larger than a core's
+ * cache; that of LANES coordinates is not, and makes this many steps each time it is read. */
+#define N_DRAWN 16
 
 struct mien_correlated {
     struct mien_strategy_table table;
     struct mien_noise *sampler;
     struct mien_noise_key *key;
-    int32_t *past;      /* [table.n - 1, BATCH] secret: w of the last steps, step s at s mod */
-    int64_t row[BATCH]; /* secret */
+    uint32_t n_past;                              /* table.n - 1; 0 for a tree */
+    int32_t turned[2 * MIEN_STRATEGY_MAX_COEFFS]; /* c_n_past .. c_1, twice */
+    int32_t *past; /* [BATCH / LANES, n_past, LANES] secret: w of the last steps, step s at s mod */
+    int64_t rows[N_DRAWN][BATCH]; /* secret */
 };
+
+static size_t past_bytes(const struct mien_correlated *c)
+{
+    return (size_t)c->n_past * BATCH * sizeof(*c->past);
+}
+
+static enum mien_status make_past(struct mien_correlated *c)
+{
+    for (uint32_t i = 0; i < 2 * c->n_past; i++)
+        c->turned[i] = (int32_t)c->table.c[c->n_past - i % c->n_past];
+    c->past = mien_calloc_aligned(past_bytes(c));
+    return c->past == NULL ? MIEN_ENOMEM : MIEN_OK;
+}
 
 enum mien_status mien_correlated_new(const struct mien_strategy_table *table, uint64_t sigma,
                                      const uint8_t key[MIEN_NOISE_KEY_BYTES],
@@ -37,14 +53,13 @@ enum mien_status mien_correlated_new(const struct mien_strategy_table *table, ui
     if (c == NULL)
         return MIEN_ENOMEM;
     c->table = *table;
+    c->n_past = table->n > 0 ? table->n - 1 : 0;
     enum mien_status status =
         mien_noise_new(tree ? sigma : sigma << MIEN_STRATEGY_ONE_BITS, &c->sampler);
     if (status == MIEN_OK)
         status = mien_noise_key_new(key, &c->key);
-    if (status == MIEN_OK && table->n > 1) {
-        c->past = mien_calloc((size_t)(table->n - 1) * BATCH, sizeof(*c->past));
-        status = c->past == NULL ? MIEN_ENOMEM : MIEN_OK;
-    }
+    if (status == MIEN_OK)
+        status = make_past(c);
     if (status != MIEN_OK) {
         mien_correlated_free(c);
         return status;
@@ -56,8 +71,8 @@ enum mien_status mien_correlated_new(const struct mien_strategy_table *table, ui
 static void wipe(struct mien_correlated *c)
 {
     if (c->past != NULL)
-        mien_wipe(c->past, (size_t)(c->table.n - 1) * BATCH * sizeof(*c->past));
-    mien_wipe(c->row, sizeof(c->row));
+        mien_wipe(c->past, past_bytes(c));
+    mien_wipe(c->rows, sizeof(c->rows));
 }
 
 void mien_correlated_free(struct mien_correlated *c)
@@ -93,43 +108,48 @@ static enum mien_status tree_batch(struct mien_correlated *c, uint32_t step, uin
     memset(out, 0, n * sizeof(*out));
     for (; (step >> level & 1) != 0 && status == MIEN_OK; level++) {
         status =
-            draw_at(c, (struct mien_noise_place){level, (step >> level) - 1, batch}, c->row, n);
+            draw_at(c, (struct mien_noise_place){level, (step >> level) - 1, batch}, c->rows[0], n);
         for (size_t i = 0; i < n; i++)
-            out[i] -= c->row[i];
+            out[i] -= c->rows[0][i];
     }
     if (status == MIEN_OK)
-        status = draw_at(c, (struct mien_noise_place){level, step >> level, batch}, c->row, n);
+        status = draw_at(c, (struct mien_noise_place){level, step >> level, batch}, c->rows[0], n);
     for (size_t i = 0; i < n; i++)
-        out[i] += c->row[i];
+        out[i] += c->rows[0][i];
     return status;
 }
 
 /* ---- a table ---- */
 
-/* row -= coefficient times w of an earlier step. */
-static void subtract(int64_t *row, const int32_t *w, int32_t coefficient)
+/* A step of LANES coordinates, whose past is a ring of rows: step s at s mod n_past. Rows that lie
+ * one after the other are of coefficients that do, from the right one on. */
+static bool step_of_lanes(const struct mien_correlated *c, uint32_t step, int32_t *past,
+                          int64_t *row)
 {
-    for (size_t i = 0; i < BATCH; i++)
-        row[i] -= (int64_t)coefficient * w[i];
+    const uint32_t n_past = c->n_past;
+
+    if (n_past == 0)
+        return mien_past_native()->step(NULL, NULL, 0, row);
+    const uint32_t at = step % n_past;
+    const uint32_t n = step < n_past ? step : n_past;
+
+    if (!mien_past_native()->step(c->turned + n_past - at, past, n, row))
+        return false;
+    for (uint32_t i = 0; i < LANES; i++)
+        past[at * LANES + i] = (int32_t)row[i];
+    return true;
 }
 
-/* row, from z of the step, to w; false when a number is out of all bounds. */
-static bool step_of_table(struct mien_correlated *c, uint32_t step)
+/* c->rows, from z of n steps from `step` on, to w; false when a number is out of all bounds. */
+static bool steps_of_table(struct mien_correlated *c, uint32_t step, uint32_t n)
 {
-    const uint32_t n_past = c->table.n - 1;
-    int64_t high = 0; /* bits that only numbers over a limit have */
+    bool within = true;
 
-    for (size_t i = 0; i < BATCH; i++)
-        high |= (c->row[i] < 0 ? ~c->row[i] : c->row[i]) & ~(Z_LIMIT - 1);
-    for (uint32_t i = 1; i <= n_past && i <= step; i++)
-        subtract(c->row, c->past + (size_t)((step - i) % n_past) * BATCH, (int32_t)c->table.c[i]);
-    for (size_t i = 0; i < BATCH; i++) {
-        c->row[i] = (c->row[i] + HALF) >> MIEN_STRATEGY_ONE_BITS;
-        high |= (c->row[i] < 0 ? ~c->row[i] : c->row[i]) & ~(W_LIMIT - 1);
+    for (size_t lane = 0; lane < BATCH && within; lane += LANES) {
+        for (uint32_t s = 0; s < n && within; s++)
+            within = step_of_lanes(c, step + s, c->past + lane * c->n_past, c->rows[s] + lane);
     }
-    for (size_t i = 0; i < BATCH && n_past > 0; i++)
-        c->past[(size_t)(step % n_past) * BATCH + i] = (int32_t)c->row[i];
-    return high == 0;
+    return within;
 }
 
 static enum mien_status table_batch(struct mien_correlated *c, uint32_t step, uint32_t batch,
@@ -137,13 +157,16 @@ static enum mien_status table_batch(struct mien_correlated *c, uint32_t step, ui
 {
     enum mien_status status = MIEN_OK;
 
-    for (uint32_t s = 0; s <= step && status == MIEN_OK; s++) {
-        status = draw_at(c, (struct mien_noise_place){0, s, batch}, c->row, BATCH);
-        if (status == MIEN_OK && !step_of_table(c, s))
+    for (uint32_t s = 0; s <= step && status == MIEN_OK; s += N_DRAWN) {
+        const uint32_t n_steps = step - s < N_DRAWN ? step - s + 1 : N_DRAWN;
+
+        for (uint32_t i = 0; i < n_steps && status == MIEN_OK; i++)
+            status = draw_at(c, (struct mien_noise_place){0, s + i, batch}, c->rows[i], BATCH);
+        if (status == MIEN_OK && !steps_of_table(c, s, n_steps))
             status = MIEN_ELIMIT;
     }
     if (status == MIEN_OK)
-        memcpy(out, c->row, n * sizeof(*out));
+        memcpy(out, c->rows[step % N_DRAWN], n * sizeof(*out));
     return status;
 }
 

@@ -37,6 +37,9 @@
 /* Steps of a run at most. */
 #define MIEN_CORRELATED_MAX_STEPS (UINT32_C(1) << 20)
 
+/* Coordinates that are made together: as many as the sampler draws in one batch. */
+#define MIEN_CORRELATED_BATCH 2048
+
 struct mien_correlated;
 
 /* A generator for one run.
@@ -61,6 +64,14 @@ MIEN_CHECK enum mien_status mien_correlated_new(const struct mien_strategy_table
  */
 MIEN_CHECK enum mien_status mien_correlated_draw(struct mien_correlated *c, uint64_t step,
                                                  int64_t *out, size_t n);
+
+/* The same for n coordinates from first_batch * MIEN_CORRELATED_BATCH on, so that threads, each
+ * with a generator of its own, can share the work.
+ *
+ *   errors  as above; MIEN_EINVAL also for batches that nobody can count in 32 bits
+ */
+MIEN_CHECK enum mien_status mien_correlated_draw_part(struct mien_correlated *c, uint64_t step,
+                                                      uint32_t first_batch, int64_t *out, size_t n);
 
 /* z, as the definition has it: row `step`, or node `step` of a tree's level. For tests.
  * errors  as above */

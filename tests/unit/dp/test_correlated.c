@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/dp/noise.h"
+#include "common/dp/past.h"
 #include "common/dp/strategy.h"
 #include "tests/support/test.h"
 
@@ -27,7 +28,7 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
 
-enum { STEPS = 70, WIDE = 3000 }; /* more than one batch of coordinates */
+enum { STEPS = 70, WIDE = 3000, FEW = 70 }; /* WIDE: more than one batch of coordinates */
 
 /* The sums that are released: any integers. */
 static int64_t sum_of(int t, int i)
@@ -82,6 +83,49 @@ static void what_is_released_follows_from_the_matrix_alone(void **state)
     (void)state;
     decode_all(MIEN_STRATEGY_BANDED);
     decode_all(MIEN_STRATEGY_BLT);
+}
+
+/* w of a few coordinates by the recursion as it is written down, every step kept. */
+static void follow(struct mien_correlated *c, const struct mien_strategy_table *table, int n_steps,
+                   int64_t *w)
+{
+    for (int t = 0; t < n_steps; t++) {
+        int64_t *row = w + t * FEW;
+
+        assert_int_equal(mien_correlated_fresh(c, 0, (uint64_t)t, row, FEW), MIEN_OK);
+        for (int i = 0; i < FEW; i++) {
+            for (int s = 0; s < t; s++)
+                row[i] -= coefficient(table, t - s) * w[s * FEW + i];
+            row[i] = floor_div(row[i] + 32768, 65536);
+        }
+    }
+}
+
+/* Steps before, at and after the ends of what is drawn at once, and of the past; by all kernels. */
+static void a_past_that_went_round_is_the_recursion(void **state)
+{
+    (void)state;
+    static const int at[] = {0, 1, 15, 16, 31, 254, 255, 256, 257, 290};
+    static const uint64_t separations[] = {1, 2, 17, 256};
+    static int64_t want[291 * FEW];
+    int64_t w[FEW];
+
+    for (size_t b = 0; b < sizeof(separations) / sizeof(separations[0]); b++) {
+        struct mien_strategy_table table;
+        struct mien_correlated *c = make(MIEN_STRATEGY_BANDED, separations[b], 10000, &table);
+
+        assert_int_equal(table.n, separations[b]);
+        follow(c, &table, 291, want);
+        for (const struct mien_past_kernel *const *k = mien_past_kernels(); *k != NULL; k++) {
+            mien_past_force(*k);
+            for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+                assert_int_equal(mien_correlated_draw(c, (uint64_t)at[i], w, FEW), MIEN_OK);
+                assert_memory_equal(w, want + at[i] * FEW, sizeof(w));
+            }
+        }
+        mien_past_force(NULL);
+        mien_correlated_free(c);
+    }
 }
 
 /* Sums of noise to t are the sum of t's nodes, node by node. */
@@ -397,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_released_follows_from_the_matrix_alone),
+        cmocka_unit_test(a_past_that_went_round_is_the_recursion),
         cmocka_unit_test(a_tree_sums_to_its_nodes),
         cmocka_unit_test(prefix_sums_have_the_variance_of_the_matrix),
         cmocka_unit_test(a_step_is_the_same_again_and_streams_are_apart),
