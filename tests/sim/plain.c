@@ -288,6 +288,10 @@ static enum mien_status one_round(struct plain *p, struct worker *workers, struc
 
     *out = (struct sim_round){.released = true};
     out->drawn = draw_devices(p);
+    if (mien_plan_limits_parts(&p->options->plan) && out->drawn < p->options->plan.min_reports) {
+        *out = (struct sim_round){0}; /* would not open, now or later */
+        return MIEN_OK;
+    }
     memset(p->total, 0, p->params.dim * sizeof(*p->total));
     status = rotation_of_round(p);
     if (status == MIEN_OK && p->noise != NULL)
@@ -433,6 +437,8 @@ enum mien_status sim_run_plain(const struct sim_options *options, struct sim_fac
         status = MIEN_ENOMEM;
     for (p.round = 0; p.round < options->n_rounds && status == MIEN_OK; p.round++) {
         status = one_round(&p, workers, &out->rounds[p.round]);
+        if (status == MIEN_OK && !out->rounds[p.round].released)
+            break;
         out->seconds += out->rounds[p.round].seconds;
         out->n_trained += out->rounds[p.round].drawn;
         out->n_rounds++;
