@@ -339,7 +339,7 @@ static bool local_is_whole(const struct arguments *args)
 
 static int wrong_usage(const char *text)
 {
-    (void)fprintf(stderr, "mien-device: %s\n%s", text, usage);
+    (void)fprintf(stderr, "mien-device: %s; mien-device --help says more\n", text);
     return EXIT_USAGE;
 }
 
@@ -373,6 +373,7 @@ int main(int argc, char **argv)
     struct arguments args = {.memory_mib = 48, .min_cohort = 2};
     int id;
 
+    argv[0] = "mien-device"; /* as getopt's own sentences begin */
     while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (id == OPT_HELP)
             return fputs(usage, stdout) == EOF;
