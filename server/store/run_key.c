@@ -245,8 +245,10 @@ enum mien_status mien_run_key_begin(const char *path, const struct mien_run_key_
 {
     uint8_t header[HEADER_BYTES];
     struct stat about;
-    enum mien_status status = remove_earlier(path, id, err);
 
+    if (path == NULL)
+        return mien_err_set(err, MIEN_EINVAL, "a run key needs a path");
+    enum mien_status status = remove_earlier(path, id, err);
     if (status != MIEN_OK)
         return status;
     const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
